@@ -1,0 +1,37 @@
+"""When two values are the same.
+
+Memory and answers are interned by these keys, so two values with one key are one value everywhere. Python's `==` is too
+coarse for that (`True == 1 == 1.0` and `0.0 == -0.0`, yet programs can tell them apart), so a key carries the type, all the
+way down tuples and frozen sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+__all__ = ["Key", "value_key"]
+
+Key = Hashable
+
+
+def value_key(value: object) -> Key:
+    """A hashable key, equal for two values exactly when no program can tell them apart by value.
+
+    Raises TypeError for a value that cannot be hashed (a list, a dict, a set).
+
+    >>> value_key(1) == value_key(True), value_key(0.0) == value_key(-0.0), value_key((1, "a")) == value_key((1, "a"))
+    (False, False, True)
+    """
+    kind = type(value)
+    if kind is int or kind is str or kind is bool or value is None:
+        return (kind, value)
+    if kind is float:
+        return (kind, value.hex())  # type: ignore[attr-defined]
+    if kind is complex:
+        return (kind, value.real.hex(), value.imag.hex())  # type: ignore[attr-defined]
+    if kind is tuple:
+        return (kind, *map(value_key, value))  # type: ignore[call-overload]
+    if kind is frozenset:
+        return (kind, frozenset(map(value_key, value)))  # type: ignore[call-overload]
+    hash(value)
+    return (kind, value)
