@@ -149,19 +149,16 @@ class Automaton:
                 f"{where}: thread {self._thread!r} yielded {outcome!r}, whose operand cannot be hashed ({error}); "
                 "use a tuple, a frozenset or another immutable value"
             ) from None
-        key = future_key(generator) if self._merge else None
-        if key is None:
-            node = self._node(None, outcome, None, where, reached)
+        future = future_key(generator) if self._merge else None
+        # The operation just yielded is no longer in the frame, so it is a part of the key beside the future.
+        key = None if future is None else (asked, future)
+        before = len(self.operations)
+        node = self._node(key, outcome, None, where, reached)
+        if node == before:
             self._parked[node] = generator
-            return node
-        known = self._merged.get(key)
-        if known is None:
-            node = self._node(key, outcome, None, where, reached)
-            self._parked[node] = generator
-            return node
-        _close_quietly(generator)
-        self._same(known, outcome, asked, where)
-        return known
+        else:
+            _close_quietly(generator)
+        return node
 
     def _node(
         self,
@@ -295,7 +292,10 @@ def _answer_key(answer: Answer) -> Key:
 
 def _fresh(error: Exception) -> Exception:
     """A new exception like this one: throwing one object many times would grow its traceback without end."""
-    return type(error)(*error.args)
+    try:
+        return type(error)(*error.args)
+    except Exception:
+        return error.with_traceback(None)
 
 
 def _where(generator: Generator[Any, Any, Any]) -> SourceLine:

@@ -1,7 +1,7 @@
 """When two suspended generators have the same future.
 
-This file turns a suspended body into a key, such that equal keys mean equal futures: the same code position, the same live
-locals, the same iterator positions and expression temporaries, all the way down the `yield from` chain. It promises
+This file turns a suspended body into a key, such that equal keys mean equal futures: the same code position, the same
+locals that can still be read, the same iterator positions and expression temporaries, all the way down the `yield from` chain. It promises
 nothing about generators whose keys differ, and says `None` for one that it cannot compare.
 
 Code position and locals alone are wrong: a `for` loop's iterator and the temporaries of a half-evaluated expression live on
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import enum
 import gc
+import itertools
 import operator
 import sys
 from collections.abc import Generator
@@ -33,6 +34,7 @@ from types import (
 from typing import Any
 
 from simulator import ops
+from simulator.liveness import live_after
 from simulator.values import Key, value_key
 
 __all__ = ["SUPPORTED", "future_key"]
@@ -40,8 +42,8 @@ __all__ = ["SUPPORTED", "future_key"]
 SUPPORTED = sys.implementation.name == "cpython" and (3, 11) <= sys.version_info[:2] <= (3, 13)
 """Whether this interpreter's generators can be compared."""
 
-_BY_VALUE = frozenset({bool, int, float, complex, str, bytes, type(None), type(...), type(NotImplemented), range})
-_BY_IDENTITY = (type, ModuleType, BuiltinFunctionType, enum.Enum)
+_BY_VALUE = frozenset({bool, int, float, complex, str, bytes, type(None), type(...), type(NotImplemented)})
+_BY_IDENTITY = (type, ModuleType, enum.Enum)
 _ITERATORS: frozenset[type] = frozenset(
     map(
         type,
@@ -96,6 +98,30 @@ def future_key(generator: Generator[Any, Any, Any]) -> Key | None:
         return None
 
 
+def _slots(generator: Generator[Any, Any, Any], code: CodeType) -> list[object]:
+    """The frame's local variables (bound ones), cells, free variables and value stack, in order."""
+    referents = gc.get_referents(generator)
+    for number, (function, executable) in enumerate(itertools.pairwise(referents)):
+        if executable is code and isinstance(function, FunctionType) and function.__code__ is code:
+            return referents[number + 2 :]
+    raise _Incomparable
+
+
+class _Is:
+    """Equal to itself alone, by identity; keeps its object alive, so that the identity is not given out again."""
+
+    __slots__ = ("_object",)
+
+    def __init__(self, value: object) -> None:
+        self._object = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Is) and other._object is self._object
+
+    def __hash__(self) -> int:
+        return id(self._object)
+
+
 class _Reader:
     """Reads one suspended generator; remembers the mutable objects already met, by number."""
 
@@ -109,11 +135,23 @@ class _Reader:
         frame = generator.gi_frame
         if frame is None:
             return ("finished generator",)
-        # Which locals are bound is needed beside the flat list of referents: that list skips unbound ones, so without
-        # the names (a=1, b unbound) and (a unbound, b=1) would look alike.
-        bound = tuple(frame.f_locals)
-        parts = [self.key(part) for part in gc.get_referents(generator) if part is not frame]
-        return (generator.gi_code, frame.f_lasti, bound, *parts)
+        code = generator.gi_code
+        names = frame.f_locals
+        slots = iter(_slots(generator, code))
+        live = live_after(code, frame.f_lasti)
+        parts: list[Key] = []
+        for name in code.co_varnames:
+            if name in code.co_cellvars:
+                parts.append(self.key(next(slots, None)))
+            elif name in names:
+                value = next(slots, None)
+                if value is not names[name]:
+                    raise _Incomparable
+                if name in live:
+                    parts.append((name, self.key(value)))
+        # What is left are the cells, the free variables and the value stack: loop iterators and expression temporaries.
+        parts.extend(map(self.key, slots))
+        return (code, frame.f_lasti, *parts)
 
     def key(self, value: object) -> Key:
         kind = type(value)
@@ -121,8 +159,12 @@ class _Reader:
             return value_key(value)
         if kind is tuple:
             return (tuple, *map(self.key, value))  # type: ignore[call-overload]
-        if isinstance(value, _BY_IDENTITY) or kind is CodeType:
-            return (kind, id(value))
+        if kind is range:
+            return (range, value.start, value.stop, value.step)  # type: ignore[attr-defined]
+        if isinstance(value, _BY_IDENTITY):
+            return _Is(value)
+        if kind is CodeType:
+            return value
         if isinstance(value, _OPERATIONS):
             return self._operation(value)
         if isinstance(value, tuple) and hasattr(kind, "_fields") and not hasattr(value, "__dict__"):
@@ -153,6 +195,8 @@ class _Reader:
             return self._function(value)
         if kind is MethodType:
             return (MethodType, self.key(value.__func__), self.key(value.__self__))
+        if kind is BuiltinFunctionType and (value.__self__ is None or isinstance(value.__self__, ModuleType)):
+            return _Is(value)
         if kind is partial:
             return (partial, self.key(value.func), self.key(value.args), self.key(value.keywords))
         raise _Incomparable
@@ -163,8 +207,8 @@ class _Reader:
         cells = function.__closure__ or ()
         return (
             FunctionType,
-            id(function.__code__),
-            id(function.__globals__),
+            function.__code__,
+            _Is(function.__globals__),
             self.key(function.__defaults__),
             self.key(function.__kwdefaults__),
             *map(self.key, cells),
