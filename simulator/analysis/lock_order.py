@@ -1,0 +1,150 @@
+"""Lock-order cycle: locks taken in orders that could deadlock, even if no run did.
+
+The lock-order graph has an arrow from each lock that a thread holds to the lock that it then asks for, over all explored runs.
+A cycle counts when its arrows belong to distinct threads and no two of them hold a common lock meanwhile (a gate lock would
+keep them apart): Goodlock (Havelund, SPIN'00; Bensalem & Havelund, HVC'05). A try-lock never waits, so no arrow leads to it.
+Whether a cycle really can deadlock is another question: see `Status`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
+
+from simulator.analysis.detector import Detector, Sightings
+from simulator.analysis.finding import Finding, Kind, Sighting, Step
+from simulator.bodies import SourceLine
+from simulator.ops import Acquire, show_name
+from simulator.trace import Pending, Run
+
+__all__ = ["LockEdge", "LockOrder", "lock_cycles", "lock_edges"]
+
+
+@dataclass(frozen=True, slots=True)
+class LockEdge:
+    """A thread that holds one lock asks for another; `gates` are the other locks that it holds meanwhile."""
+
+    thread: str
+    held: Hashable
+    wanted: Hashable
+    gates: frozenset[Hashable]
+    where: SourceLine
+
+    @property
+    def all_held(self) -> frozenset[Hashable]:
+        """Every lock that the thread holds at that moment."""
+        return self.gates | {self.held}
+
+
+def lock_edges(pending: Iterable[tuple[str, Pending]]) -> tuple[LockEdge, ...]:
+    """The lock-order graph of what threads were about to do, sorted: no two edges equal."""
+    edges = {
+        LockEdge(thread, lock, wanted.operation.lock, frozenset(wanted.held) - {lock}, wanted.where)
+        for thread, wanted in pending
+        if isinstance(wanted.operation, Acquire) and wanted.operation.lock not in wanted.held
+        for lock in wanted.held
+    }
+    return tuple(sorted(edges, key=_edge_order))
+
+
+def lock_cycles(edges: Iterable[LockEdge]) -> tuple[tuple[LockEdge, ...], ...]:
+    """Cycles of distinct threads and distinct locks without a common gate lock; for each set of locks the first one.
+
+    Sorted by length, then by the names of the locks.
+    """
+    first: dict[frozenset[Hashable], tuple[LockEdge, ...]] = {}
+    for cycle in sorted(_cycles(tuple(edges)), key=lambda cycle: (len(cycle), [_edge_order(edge) for edge in cycle])):
+        first.setdefault(frozenset(edge.held for edge in cycle), cycle)
+    return tuple(first.values())
+
+
+def _cycles(edges: tuple[LockEdge, ...]) -> Iterator[tuple[LockEdge, ...]]:
+    """All cycles, each once: from its smallest edge on. Parallel edges, threads and gates matter, so each is walked."""
+    import networkx
+
+    graph = networkx.DiGraph()
+    graph.add_edges_from((edge.held, edge.wanted) for edge in edges)
+    component = {
+        lock: number
+        for number, locks in enumerate(networkx.strongly_connected_components(graph))
+        for lock in locks
+    }
+    # One edge for each thread, pair of locks and set of held locks is enough: only the source line differs.
+    distinct: dict[object, LockEdge] = {}
+    for edge in sorted(edges, key=_edge_order):
+        if component[edge.held] == component[edge.wanted]:
+            distinct.setdefault((edge.thread, edge.held, edge.wanted, edge.gates), edge)
+    out: dict[Hashable, list[LockEdge]] = {}
+    for edge in distinct.values():
+        out.setdefault(edge.held, []).append(edge)
+
+    def extend(path: tuple[LockEdge, ...]) -> Iterator[tuple[LockEdge, ...]]:
+        for edge in out.get(path[-1].wanted, ()):
+            if _edge_order(edge) < _edge_order(path[0]):
+                continue
+            if any(edge.thread == other.thread or edge.all_held & other.all_held for other in path):
+                continue
+            if edge.wanted == path[0].held:
+                yield (*path, edge)
+            else:
+                yield from extend((*path, edge))
+
+    for edge in distinct.values():
+        yield from extend((edge,))
+
+
+class LockOrder(Detector):
+    """Looks at what every thread was ever about to do, over all explored runs."""
+
+    kind = Kind.LOCK_ORDER_CYCLE
+
+    def over_all(self, pending: Iterable[tuple[str, Pending]]) -> Sightings:
+        return tuple(
+            Sighting(self.kind, tuple(sorted((edge.held for edge in cycle), key=show_name)))
+            for cycle in lock_cycles(lock_edges(pending))
+        )
+
+    def edges_of(self, sighting: Sighting, pending: Iterable[tuple[str, Pending]]) -> tuple[LockEdge, ...]:
+        """The cycle behind a sighting."""
+        for cycle in lock_cycles(lock_edges(pending)):
+            if frozenset(edge.held for edge in cycle) == frozenset(sighting.objects):
+                return cycle
+        raise ValueError(f"no lock-order cycle over {', '.join(map(show_name, sighting.objects))}")
+
+    def explain(self, sighting: Sighting, run: Run) -> Finding:
+        pending = [
+            (thread, wanted)
+            for situation in run.situations
+            for thread, wanted in situation.pending.items()
+            if wanted is not None
+        ]
+        return explain_cycle(sighting, self.edges_of(sighting, dict.fromkeys(pending)), run)
+
+
+def explain_cycle(sighting: Sighting, cycle: tuple[LockEdge, ...], run: Run | None) -> Finding:
+    """The story of a cycle. The steps are the acquires in the run that make its arrows, where the run has them."""
+    said = [
+        f"{edge.thread} takes {show_name(edge.held)} then {show_name(edge.wanted)} ({edge.where})" for edge in cycle
+    ]
+    steps: list[Step] = []
+    for edge in cycle:
+        for number, event in enumerate(run.events if run is not None else (), start=1):
+            if (
+                event.thread == edge.thread
+                and isinstance(event.operation, Acquire)
+                and event.operation.lock == edge.wanted
+                and edge.held in event.held
+            ):
+                steps.append(Step.of(number, event))
+                break
+    return Finding(
+        kind=Kind.LOCK_ORDER_CYCLE,
+        objects=sighting.objects,
+        threads=tuple(edge.thread for edge in cycle),
+        why="; ".join(said) + "; no lock common to them keeps them apart",
+        steps=tuple(sorted(steps)),
+    )
+
+
+def _edge_order(edge: LockEdge) -> tuple[object, ...]:
+    return (edge.thread, show_name(edge.held), show_name(edge.wanted), sorted(map(show_name, edge.gates)), edge.where)
