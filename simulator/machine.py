@@ -4,8 +4,8 @@ A `State` is one integer: a field of bits for each thread's local state, each me
 immutable and hashable, and a step adds a number to it: what a thread's step does depends only on the thread's local state and on
 the one value that its operation touches, so each such step is worked out once, ever, and then looked up.
 
-    rows[thread][local] = (shift, mask, deltas)      the field that the thread's operation touches, and what it does by value
-    state + deltas[(state >> shift) & mask]          the state after the step; None in `deltas` where the step is blocked
+    rows[thread][local] = (shift, mask, moves)       the field that the thread's operation touches, and what it does by value
+    delta, event = moves[(state >> shift) & mask]    what to add to the state, and the number of the event; None if blocked
 
 A *local state* is a place in the thread's automaton together with the locks that it holds, so a lock's own field only says
 whether it is taken, and threads with the same body have the same local states.
@@ -39,8 +39,9 @@ from simulator.values import Key, value_key
 __all__ = ["COMPACT", "LayoutFull", "Machine", "State"]
 
 State = int
-Deltas = dict[int, int | None]
-Row = tuple[int, int, Deltas]
+Move = tuple[int, int]
+Row = tuple[int, int, dict[int, Move | None]]
+ClassRow = tuple[int, int, dict[int, Move | None]]
 
 COMPACT = (10, 6)
 """Bits for a thread's local state and for a value: where states are kept by the million. May be `LayoutFull`."""
@@ -147,7 +148,8 @@ class Machine:
             for thread in group.threads:
                 self._class_of[thread] = group
         self.rows: list[list[Row]] = [[] for _ in self.threads]
-        self._events: list[dict[tuple[int, int], Event]] = [{} for _ in self.threads]
+        self.class_rows: list[list[ClassRow]] = [[] for _ in self._classes]
+        self.events: list[Event] = []
         state = 0
         for location, value in program.memory.items():
             state += self._value_number(value) << self._locations[location]
@@ -178,14 +180,31 @@ class Machine:
         local_mask = self.local_mask
         thread = 0
         for thread_shift, rows in self.fields:
-            shift, mask, deltas = rows[(state >> thread_shift) & local_mask]
+            shift, mask, moves = rows[(state >> thread_shift) & local_mask]
             value = (state >> shift) & mask
             try:
-                delta = deltas[value]
+                move = moves[value]
             except KeyError:
-                delta = self._grow(thread, (state >> thread_shift) & local_mask, value)
-            if delta is not None:
-                found.append((thread, state + delta))
+                move = self.grow(thread, (state >> thread_shift) & local_mask, value)
+            if move is not None:
+                found.append((thread, state + move[0]))
+            thread += 1
+        return found
+
+    def moves(self, state: State) -> list[tuple[int, State, int]]:
+        """Each enabled thread with the state after its step and the number of the event (into `events`), in thread order."""
+        found = []
+        local_mask = self.local_mask
+        thread = 0
+        for thread_shift, rows in self.fields:
+            shift, mask, moves = rows[(state >> thread_shift) & local_mask]
+            value = (state >> shift) & mask
+            try:
+                move = moves[value]
+            except KeyError:
+                move = self.grow(thread, (state >> thread_shift) & local_mask, value)
+            if move is not None:
+                found.append((thread, state + move[0], move[1]))
             thread += 1
         return found
 
@@ -195,29 +214,16 @@ class Machine:
         Raises InternalError when the thread is not enabled: who chooses has to ask `enabled` first.
         """
         local = (state >> self._shifts[thread]) & self.local_mask
-        shift, mask, deltas = self.rows[thread][local]
+        shift, mask, moves = self.rows[thread][local]
         value = (state >> shift) & mask
-        delta = deltas[value] if value in deltas else self._grow(thread, local, value)
-        if delta is None:
+        move = moves[value] if value in moves else self.grow(thread, local, value)
+        if move is None:
             raise InternalError(f"thread {self.threads[thread]!r} was asked for a step that it cannot take")
-        return state + delta, self.event(thread, local, value)
+        return state + move[0], self.events[move[1]]
 
     def event_at(self, state: State, thread: int) -> Event:
-        """The event of an enabled thread's next step. The same step always gives the same object."""
-        local = (state >> self._shifts[thread]) & self.local_mask
-        shift, mask, _ = self.rows[thread][local]
-        return self.event(thread, local, (state >> shift) & mask)
-
-    def event(self, thread: int, local: int, value: int) -> Event:
-        """The event of the step that `thread` takes from a local state on a value, both by number."""
-        known = self._events[thread].get((local, value))
-        if known is None:
-            effect = self._effect(self._class_of[thread], local, value, thread)
-            if effect is None:
-                raise InternalError(f"thread {self.threads[thread]!r} was asked for the event of a blocked step")
-            known = effect.event.by(self.threads[thread])
-            self._events[thread][local, value] = known
-        return known
+        """The event of an enabled thread's next step."""
+        return self.step(state, thread)[1]
 
     # -- what a state says
 
@@ -282,6 +288,24 @@ class Machine:
         """What a thread did before its first step: ended at once, or is about to misuse a lock."""
         return self._class_of[thread].start
 
+    def all_pending(self) -> list[tuple[str, Pending]]:
+        """Everything that any thread was about to do in any state reached so far."""
+        return [
+            (self.threads[thread], pending)
+            for group in self._classes
+            for thread in group.threads
+            for number in range(len(group.locals))
+            if (pending := self._pending(group, number)) is not None
+        ]
+
+    def state_of(self, shared: State, locals_: Mapping[int, int]) -> State:
+        """A state from its shared fields and each thread's local state."""
+        return shared + sum(local << self._shifts[thread] for thread, local in locals_.items())
+
+    def shared_part(self, state: State) -> State:
+        """A state without its threads: the memory and lock fields, where they are."""
+        return state >> self.shared_shift << self.shared_shift
+
     @property
     def nodes(self) -> int:
         """How many places the bodies have been seen in, so far."""
@@ -298,28 +322,25 @@ class Machine:
         """The numbers of the local states of some threads."""
         return [(state >> self._shifts[thread]) & self.local_mask for thread in threads]
 
-    def class_move(self, number: int, local: int, shared: State) -> tuple[int, int] | None:
-        """One step of any thread of class `number`: the next local state and the change to the shared fields.
-
-        `shared` is a state, of which only the memory and lock fields are looked at. None where the step is blocked.
-        """
-        group = self._classes[number]
-        thread = group.threads[0]
-        shift, mask, _ = self.rows[thread][local]
-        value = (shared >> shift) & mask
-        try:
-            effect = group.effects[local][value]
-        except KeyError:
-            effect = self._effect(group, local, value, thread)
-        return None if effect is None else (effect.local, effect.shared)
-
     # -- how the tables grow
 
-    def _grow(self, thread: int, local: int, value: int) -> int | None:
+    def grow(self, thread: int, local: int, value: int) -> Move | None:
+        """Work out one entry of `rows`: what a thread's step from a local state does to a value."""
         effect = self._effect(self._class_of[thread], local, value, thread)
-        delta = None if effect is None else ((effect.local - local) << self._shifts[thread]) + effect.shared
-        self.rows[thread][local][2][value] = delta
-        return delta
+        move = None
+        if effect is not None:
+            move = (((effect.local - local) << self._shifts[thread]) + effect.shared, len(self.events))
+            self.events.append(effect.event.by(self.threads[thread]))
+        self.rows[thread][local][2][value] = move
+        return move
+
+    def grow_class(self, number: int, local: int, value: int) -> Move | None:
+        """Work out one entry of `class_rows`: the next local state and the change to the shared fields."""
+        group = self._classes[number]
+        effect = self._effect(group, local, value, group.threads[0])
+        move = None if effect is None else (effect.local, effect.shared)
+        self.class_rows[number][local][2][value] = move
+        return move
 
     def _effect(self, group: _Class, local: int, value: int, thread: int) -> Effect | None:
         effects = group.effects[local]
@@ -477,6 +498,7 @@ class Machine:
             group.effects.append({})
             for member in group.threads:
                 self.rows[member].append(self._row(operation))
+            self.class_rows[self._classes.index(group)].append(self._row(operation))
         notices.extend(misused)
         end = automaton.ends[node]
         if end is not None:
