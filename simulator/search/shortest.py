@@ -1,0 +1,72 @@
+"""Shortest schedules: fewest preemptions, then fewest steps, then first in thread order.
+
+Dijkstra's search over (state, riding memo, thread that moved last). The queue is ordered by the whole of that key, so the
+first schedule that shows a sighting is the shortest one there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from heapq import heappop, heappush
+
+from simulator.analysis.finding import Sighting
+from simulator.analysis.riders import Riders
+from simulator.machine import Machine
+from simulator.search.budget import Budget, without_collecting
+
+__all__ = ["shortest_schedules"]
+
+MAX_NODES = 300_000
+
+
+def shortest_schedules(
+    machine: Machine, riders: Riders, wanted: Collection[Sighting], budget: Budget
+) -> dict[Sighting, tuple[int, ...]]:
+    """For each wanted sighting, the shortest schedule at whose end it is seen, by thread numbers.
+
+    A sighting that is missing from the answer was not reached within `max_states` nodes or the time.
+    """
+    missing = set(wanted)
+    found: dict[Sighting, tuple[int, ...]] = {}
+    limit = min(budget.max_states or MAX_NODES, MAX_NODES)
+    deadline = budget.deadline()
+
+    def note(seen: tuple[Sighting, ...], schedule: tuple[int, ...]) -> None:
+        for sighting in seen:
+            if sighting in missing:
+                missing.discard(sighting)
+                found[sighting] = schedule
+
+    memo, seen = riders.start
+    note((*seen, *riders.in_state(machine.initial)), ())
+    # What a step shows is noted when the node after it is taken off the queue, not when it is put on: only then is the
+    # schedule known to be the shortest. So what it showed is a part of the node.
+    queue: list[tuple[int, int, tuple[int, ...], int, int, int, tuple[Sighting, ...]]] = [
+        (0, 0, (), machine.initial, memo, -1, ())
+    ]
+    settled: set[tuple[int, int, int]] = set()
+    with without_collecting():
+        while queue and missing:
+            preemptions, steps, schedule, state, memo, last, seen = heappop(queue)
+            if seen:
+                note(seen, schedule)
+            if (state, memo, last) in settled:
+                continue
+            settled.add((state, memo, last))
+            if len(settled) >= limit or (len(settled) % 1024 == 0 and budget.late(deadline, len(settled))):
+                break
+            note(riders.in_state(state), schedule)
+            moves = machine.moves(state)
+            if not moves:
+                note(riders.at_end(state), schedule)
+                continue
+            if steps == budget.max_steps:
+                continue
+            still_enabled = any(thread == last for thread, _, _ in moves)
+            for thread, reached, event in moves:
+                next_memo, seen = riders.after(memo, event)
+                cost = preemptions + (still_enabled and thread != last)
+                showing = tuple(sighting for sighting in seen if sighting in missing)
+                if showing or (reached, next_memo, thread) not in settled:
+                    heappush(queue, (cost, steps + 1, (*schedule, thread), reached, next_memo, thread, showing))
+    return found
