@@ -120,11 +120,11 @@ class Watch:
 
     # The two names that the code under test calls.
 
-    def Lock(self) -> WatchedLock:  # noqa: N802
+    def Lock(self) -> WatchedLock:
         """A watched plain lock."""
         return WatchedLock(self, self._name())
 
-    def RLock(self) -> WatchedRLock:  # noqa: N802
+    def RLock(self) -> WatchedRLock:
         """A watched re-entrant lock."""
         return WatchedRLock(self, self._name())
 

@@ -1,0 +1,241 @@
+"""From a reference that a person types to something that makes Programs.
+
+A reference is a registered name (entry point group `simulator.scenarios`), `module:attribute`, or `path/to/file.py:attribute`. The
+attribute is a Scenario, a Program, or a function that returns a Program (its annotated parameters, if it has any, become
+parameters just as a scenario's do). Whatever is wrong with it is a UsageError of one line, with file and line where there is one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from simulator.errors import SimulatorError, UsageError, nearest
+from simulator.program import Program
+from simulator.scenario import Parameter, Plain, Scenario
+
+__all__ = ["GROUP", "Loaded", "load", "registered"]
+
+GROUP = "simulator.scenarios"
+"""The entry point group under which scenarios are registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a reference led to: a name, parameters, and how to make the program and its plain Python version."""
+
+    reference: str
+    name: str
+    summary: str
+    description: str
+    parameters: tuple[Parameter, ...]
+    _program: Callable[..., object]
+    _plain: Callable[..., Plain | None]
+
+    def program(self, **values: Any) -> Program:
+        """The program for these parameters. Raises UsageError for a value it cannot have, and when making it fails."""
+        made = self._make(self._program, values)
+        if not isinstance(made, Program):
+            raise UsageError(f"{self.reference} returned {_say(made)}, expected a Program{_hint(made)}")
+        return made
+
+    def plain(self, **values: Any) -> Plain | None:
+        """The plain Python version for these parameters, None where there is none. Raises UsageError as `program` does."""
+        made = self._make(self._plain, values)
+        if made is not None and not isinstance(made, Plain):
+            raise UsageError(f"the plain version of {self.reference} is {_say(made)}, expected a Plain")
+        return made
+
+    def _make(self, make: Callable[..., object], values: Mapping[str, Any]) -> object:
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in values:
+            if name not in known:
+                raise UsageError(f"{self.name!r} has no parameter {name!r}{nearest(name, known)}")
+        try:
+            return make(**values)
+        except SimulatorError:
+            raise
+        except Exception as error:
+            shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
+            raise UsageError(f"{_place(error)}{self.reference}({shown}) raised {_raised(error)}") from error
+
+
+def load(reference: str) -> Loaded:
+    """Find what a reference names. Raises UsageError, of one line, when there is nothing usable.
+
+    >>> load("no-such-file.py:program")
+    Traceback (most recent call last):
+    simulator.errors.UsageError: no-such-file.py: no such file
+    """
+    place, colon, attribute = reference.rpartition(":")
+    if not colon or os.sep in attribute:
+        if reference.endswith(".py") or os.sep in reference:
+            raise UsageError(f"{reference}: say which program of the file, as {reference}:NAME{_offered(reference)}")
+        return _wrap(reference, _registered(reference))
+    if not attribute or not place:
+        raise UsageError(
+            f"{reference!r} cannot be read; write a scenario's name, module:attribute or path/to/file.py:attribute"
+        )
+    module = _file(place) if place.endswith(".py") or os.sep in place else _module(place)
+    found: object = module
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            names = [name for name in dir(found) if not name.startswith("_")]
+            raise UsageError(f"{place} has no attribute {part!r}{_near_only(part, names)}") from None
+    return _wrap(reference, found)
+
+
+def registered() -> tuple[str, ...]:
+    """The names of all registered scenarios, in alphabetical order."""
+    return tuple(sorted(_entries()))
+
+
+def _entries() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _registered(name: str) -> object:
+    entries = _entries()
+    if name not in entries:
+        raise UsageError(f"there is no scenario {name!r}{nearest(name, entries)}")
+    try:
+        return entries[name].load()
+    except Exception as error:
+        raise UsageError(
+            f"{_place(error)}scenario {name!r} ({entries[name].value}) cannot be loaded: {_raised(error)}"
+        ) from error
+
+
+def _wrap(reference: str, found: object) -> Loaded:
+    if isinstance(found, Scenario):
+        return Loaded(
+            reference, found.name, found.summary, found.description, found.parameters, found.program, found.plain
+        )
+    if isinstance(found, Program):
+        program = found
+        summary = f"{len(program.threads)} thread{'s' * (len(program.threads) != 1)}"
+        return Loaded(reference, program.name, summary, summary, (), lambda: program, lambda: None)
+    if callable(found):
+        name = getattr(found, "__name__", None) or reference.rpartition(":")[2]
+        if isinstance(found, FunctionType) and (found.__code__.co_argcount or found.__code__.co_kwonlyargcount):
+            made = _as_scenario(reference, found)
+            return Loaded(
+                reference, name, made.summary, made.description, made.parameters, made.program, lambda **_: None
+            )
+        text = (getattr(found, "__doc__", None) or name).strip()
+        return Loaded(reference, name, text.splitlines()[0], text, (), found, lambda: None)
+    raise UsageError(f"{reference} is {_say(found)}, expected a Scenario, a Program or a function that returns one")
+
+
+def _as_scenario(reference: str, build: FunctionType) -> Scenario:
+    code: CodeType = build.__code__
+    try:
+        return Scenario(build, (build.__doc__ or build.__name__).strip().splitlines()[0])
+    except UsageError as error:
+        raise UsageError(f"{code.co_filename}:{code.co_firstlineno}: {error}") from None
+    except Exception as error:
+        raise UsageError(
+            f"{code.co_filename}:{code.co_firstlineno}: the annotations of {reference} cannot be read: {_raised(error)}"
+        ) from error
+
+
+def _module(name: str) -> ModuleType:
+    # As `python -m` does: what lies in the working directory can be imported.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise UsageError(f"there is no module {error.name!r} (looked for {name!r} along sys.path)") from None
+        raise UsageError(f"{_place(error)}module {name!r} cannot be imported: {_raised(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{_place(error)}module {name!r} cannot be imported: {_raised(error)}") from error
+
+
+def _file(path: str) -> ModuleType:
+    if os.path.isdir(path):
+        raise UsageError(f"{path}: is a directory, expected a Python file")
+    if not os.path.exists(path):
+        raise UsageError(f"{path}: no such file")
+    full = str(Path(path).resolve())
+    # As `python file.py` does: what lies beside the file can be imported.
+    if os.path.dirname(full) not in sys.path:
+        sys.path.insert(0, os.path.dirname(full))
+    # A name of its own, so that a file `bank.py` never hides a module `bank`.
+    name = f"simulator_file_{Path(full).stem}"
+    spec = importlib.util.spec_from_file_location(name, full)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path}: is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        if isinstance(error, OSError) and error.filename == full:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        if isinstance(error, SyntaxError):
+            raise UsageError(f"{error.filename or path}:{error.lineno}: does not compile: {error.msg}") from None
+        raise UsageError(f"{_place(error, full) or f'{path}: '}cannot be imported: {_raised(error)}") from error
+    return module
+
+
+def _offered(path: str) -> str:
+    """Which names of a file would do."""
+    if not os.path.isfile(path):
+        return ""
+    names = [name for name, value in vars(_file(path)).items() if isinstance(value, Program | Scenario)]
+    return f"; it has {', '.join(names)}" if names else ""
+
+
+def _place(error: BaseException, within: str | None = None) -> str:
+    """`file:line: ` of the innermost line, outside of this file and of the import system, that an exception came through."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: "
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__
+        and not frame.filename.startswith("<frozen ")
+        and "importlib" not in frame.filename
+    ]
+    inside = [frame for frame in frames if frame.filename == within] or frames
+    return f"{inside[-1].filename}:{inside[-1].lineno}: " if inside else ""
+
+
+def _raised(error: BaseException) -> str:
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _say(value: object) -> str:
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+
+
+def _hint(made: object) -> str:
+    if hasattr(made, "gi_frame"):
+        return "; this is a thread's body: put it into one, as Program({'a': body, 'b': body}, ...)"
+    return "; is a 'return' missing?" if made is None else ""
+
+
+def _near_only(name: str, known: list[str]) -> str:
+    """The nearest name; a module has too many others to list."""
+    near = nearest(name, known)
+    return near if near.startswith("; did you mean") else ""
