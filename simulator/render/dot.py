@@ -1,0 +1,143 @@
+"""A diagram as DOT, the language of Graphviz. This file alone decides on colours, lines and outlines there.
+
+The palette is Okabe and Ito's, which stays apart for colour-blind readers, and no meaning rests on colour alone: each
+has its own line (heavy, dashed, dotted), outline or word. The background is transparent. Nodes bring their own light
+fill and dark text; everything that stands on the page itself is of a middle grey or a middle tone, so that light and
+dark pages both carry it.
+
+Labels are plain text: the WebAssembly build of Graphviz has no HTML-like labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
+
+from simulator.render.diagram import Diagram, Layout, Node, Shape, Stroke, Tone
+
+if TYPE_CHECKING:
+    import graphviz
+
+__all__ = ["LINES", "OUTLINES", "dot_source"]
+
+INK = "#1b1f24"
+GREY = "#7a7a7a"
+FONT = "Helvetica,Arial,sans-serif"
+
+Attributes = Mapping[str, str]
+
+OUTLINES: Mapping[Tone, Attributes] = {
+    Tone.NEUTRAL: {"fillcolor": "#eceff1", "color": "#7a7a7a"},
+    Tone.LOCK: {"fillcolor": "#d4ecf9", "color": "#3a8fc0"},
+    Tone.START: {"fillcolor": "#cfe3f1", "color": "#0072b2", "penwidth": "2.5"},
+    Tone.FINE: {"fillcolor": "#cdeee3", "color": "#009e73", "penwidth": "1.5"},
+    Tone.WRONG: {"fillcolor": "#f5dfeb", "color": "#cc79a7", "penwidth": "3"},
+    Tone.CYCLE: {"fillcolor": "#fbdcc8", "color": "#d55e00", "penwidth": "3"},
+    Tone.STUCK: {"fillcolor": "#fdf0cf", "color": "#c98500", "penwidth": "2", "style": "dashed"},
+    Tone.ENDED: {"fillcolor": "#dcdcdc", "color": "#7a7a7a", "penwidth": "1.5", "style": "dotted"},
+    Tone.RACE: {"fillcolor": "#fbdcc8", "color": "#d55e00", "penwidth": "2.5"},
+}
+"""How each meaning of a node looks: fill, border, and the border's line."""
+
+LINES: Mapping[Stroke, Attributes] = {
+    Stroke.STEP: {"color": "#7a7a7a"},
+    Stroke.HELD: {"color": "#3a8fc0", "penwidth": "1.5"},
+    Stroke.WAITS: {"color": "#c98500", "penwidth": "1.5", "style": "dashed"},
+    Stroke.CYCLE: {"color": "#d55e00", "penwidth": "3.5"},
+    Stroke.GATED: {"color": "#3a8fc0", "penwidth": "1.5", "style": "dashed"},
+    Stroke.LOCK_ORDER: {"color": "#3a8fc0", "penwidth": "2"},
+    Stroke.CONFLICT: {"color": "#009e73", "penwidth": "1.5", "style": "dotted"},
+    Stroke.RACE: {"color": "#d55e00", "penwidth": "3", "style": "dashed"},
+}
+"""How each meaning of an edge looks."""
+
+_SHAPES: Mapping[Shape, Attributes] = {
+    Shape.BOX: {"shape": "box", "style": "rounded"},
+    Shape.OVAL: {"shape": "ellipse", "margin": "0.06,0.02"},
+    Shape.DOUBLE: {"shape": "box", "peripheries": "2"},
+    Shape.OCTAGON: {"shape": "octagon", "margin": "0.02,0"},
+    Shape.HEXAGON: {"shape": "hexagon", "margin": "0.02,0"},
+}
+
+_HEAD: Attributes = {"shape": "plaintext", "fontcolor": GREY, "fontsize": "14"}
+
+_LAYOUTS: Mapping[Layout, Attributes] = {
+    Layout.ACROSS: {"layout": "dot", "rankdir": "LR", "nodesep": "0.35", "ranksep": "0.6"},
+    Layout.DOWN: {"layout": "dot", "rankdir": "TB", "newrank": "true", "nodesep": "0.4", "ranksep": "0.45"},
+    Layout.RING: {"layout": "circo", "mindist": "1.0"},
+}
+
+
+def dot_source(diagram: Diagram) -> str:
+    """The diagram as DOT text; the same diagram always gives the same text.
+
+    >>> print(dot_source(Diagram("state graph", "one state", (Node(("x=0",)),), ())).splitlines()[0])
+    digraph "state graph" {
+    """
+    import graphviz
+
+    graph = graphviz.Digraph(
+        diagram.kind,
+        graph_attr={
+            "bgcolor": "transparent",
+            "fontcolor": GREY,
+            "fontname": FONT,
+            "fontsize": "12",
+            "label": _label([diagram.caption, *diagram.notes]),
+            "labelloc": "b",
+            "pad": "0.2",
+            **_LAYOUTS[diagram.layout],
+        },
+        node_attr={"fontcolor": INK, "fontname": FONT, "fontsize": "12", "margin": "0.16,0.07", "height": "0.3"},
+        edge_attr={"fontcolor": GREY, "fontname": FONT, "fontsize": "11", "arrowsize": "0.8"},
+    )
+    for number, node in enumerate(diagram.nodes):
+        if node.column is None:
+            _draw(graph, number, node)
+    for place, column in enumerate(diagram.columns):
+        frame = {"label": "", "color": GREY, "style": "rounded"}
+        with graph.subgraph(name=f"cluster_{place}", graph_attr=frame) as inside:
+            inside.node(f"head{place}", _attributes={"label": _label([column]), "group": f"{place}", **_HEAD})
+            members = [number for number, node in enumerate(diagram.nodes) if node.column == column]
+            for number in members:
+                _draw(inside, number, diagram.nodes[number], group=f"{place}")
+            if members:
+                inside.edge(f"head{place}", f"n{members[0]}", style="invis", weight="9")
+    if diagram.columns:
+        # Heads side by side, in this order, keep the columns apart where one thread's steps all come after another's.
+        with graph.subgraph(graph_attr={"rank": "same"}) as heads:
+            for place in range(len(diagram.columns) - 1):
+                heads.edge(f"head{place}", f"head{place + 1}", style="invis")
+    for edge in diagram.edges:
+        # Blanks on both sides keep the text off the line.
+        label = {"label": _label([f"  {line}  " for line in edge.lines])} if edge.lines else {}
+        graph.edge(f"n{edge.source}", f"n{edge.target}", _attributes={**label, **LINES[edge.stroke]})
+    source: str = graph.source
+    return source
+
+
+def _draw(graph: graphviz.Digraph, number: int, node: Node, **more: str) -> None:
+    shape, outline = dict(_SHAPES[node.shape]), dict(OUTLINES[node.tone])
+    styles = [style for style in (shape.pop("style", ""), "filled", outline.pop("style", "")) if style]
+    look = {**shape, **outline, "style": ",".join(styles), **more}
+    graph.node(f"n{number}", _attributes={"label": _label(node.lines), **look})
+
+
+def _label(lines: list[str] | tuple[str, ...]) -> str:
+    import graphviz
+
+    # Doubled backslashes turn off Graphviz's own escapes (\N, \l), nohtml its markup: a name could look like either.
+    plain: str = graphviz.nohtml("\\n".join(_fitted(line).replace("\\", "\\\\") for line in lines))
+    return plain
+
+
+def _fitted(line: str) -> str:
+    # Where no font is at hand, Graphviz takes arrows and ideographs for narrower than they are, by about a blank each.
+    wide = sum(east_asian_width(char) in "AWF" for char in line if not char.isascii())
+    blanks = " " * (-(-wide // 2))
+    return f"{blanks}{_printable(line)}{blanks}"
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
