@@ -84,11 +84,8 @@ class DataRace(Detector):
             pairs |= {(me, access) for access in known}
         return frozenset(pairs), (Sighting(self.kind, (touched.name,)),) if races else ()
 
-    def together(self, first: Event, second: Event) -> Sightings:
-        one, other = first.footprint, second.footprint
-        if one.on_lock or (one.atomic and other.atomic) or not dependent(one, other):
-            return ()
-        return (Sighting(self.kind, (one.name,)),)
+    def over_states(self) -> Detector:
+        return RacingNow()
 
     def explain(self, sighting: Sighting, run: Run) -> Finding:
         (location,) = sighting.objects
@@ -105,6 +102,18 @@ class DataRace(Detector):
             steps = tuple(Step.of(number + 1, run.events[number]) for number in (first, second))
             return Finding(kind=self.kind, objects=sighting.objects, threads=threads, why=why, steps=steps)
         raise ValueError(f"the run has no data race on {show_name(location)}")
+
+
+class RacingNow(Detector):
+    """Data races seen from states: two threads that can both take their step now, and the steps depend on each other."""
+
+    kind = Kind.DATA_RACE
+
+    def together(self, first: Event, second: Event) -> Sightings:
+        one, other = first.footprint, second.footprint
+        if one.on_lock or (one.atomic and other.atomic) or not dependent(one, other):
+            return ()
+        return (Sighting(self.kind, (one.name,)),)
 
 
 def _races(

@@ -19,13 +19,13 @@ Sightings = tuple[Sighting, ...]
 
 
 class Detector:
-    """The base of all detectors: sees nothing. Each overrides what it needs.
-
-    `rides` says whether `after` depends on the path, so that its memo has to be kept beside the state.
-    """
+    """The base of all detectors: sees nothing. Each overrides what it needs."""
 
     kind: Kind
-    rides: bool = False
+
+    def over_states(self) -> Detector:
+        """The detector to ride in a state-graph search: this one, unless looking at states finds the same with less memory."""
+        return self
 
     def start(self, notices: Mapping[str, tuple[Notice, ...]]) -> tuple[Memo, Sightings]:
         """The memo before the first step, and what is seen already then."""

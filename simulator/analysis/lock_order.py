@@ -8,16 +8,16 @@ Whether a cycle really can deadlock is another question: see `Status`.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from simulator.analysis.detector import Detector, Sightings
+from simulator.analysis.detector import Detector, Memo, Sightings
 from simulator.analysis.finding import Finding, Kind, Sighting, Step
 from simulator.bodies import SourceLine
 from simulator.ops import Acquire, show_name
-from simulator.trace import Pending, Run
+from simulator.trace import Event, Notice, Pending, Run
 
-__all__ = ["LockEdge", "LockOrder", "lock_cycles", "lock_edges"]
+__all__ = ["CycleSeen", "LockEdge", "LockOrder", "explain_cycle", "lock_cycles", "lock_edges"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +148,24 @@ def explain_cycle(sighting: Sighting, cycle: tuple[LockEdge, ...], run: Run | No
 
 def _edge_order(edge: LockEdge) -> tuple[object, ...]:
     return (edge.thread, show_name(edge.held), show_name(edge.wanted), sorted(map(show_name, edge.gates)), edge.where)
+
+
+class CycleSeen(Detector):
+    """Sees one given lock-order cycle when a run has shown all its arrows. The memo is the arrows shown so far."""
+
+    kind = Kind.LOCK_ORDER_CYCLE
+
+    def __init__(self, sighting: Sighting, cycle: tuple[LockEdge, ...]) -> None:
+        self._sighting = sighting
+        self._arrows = frozenset((edge.thread, edge.held, edge.wanted) for edge in cycle)
+
+    def start(self, notices: Mapping[str, tuple[Notice, ...]]) -> tuple[Memo, Sightings]:
+        return frozenset(), ()
+
+    def after(self, memo: Memo, event: Event) -> tuple[Memo, Sightings]:
+        assert isinstance(memo, frozenset)
+        if event.pending is None or memo == self._arrows:
+            return memo, ()
+        shown = {(edge.thread, edge.held, edge.wanted) for edge in lock_edges([(event.thread, event.pending)])}
+        memo |= shown & self._arrows
+        return memo, (self._sighting,) if memo == self._arrows else ()

@@ -22,7 +22,6 @@ class LostUpdate(Detector):
     """The memo: for each (thread, location) that the thread has read, whether another has written it since."""
 
     kind = Kind.LOST_UPDATE
-    rides = True
 
     def start(self, notices: Mapping[str, tuple[Notice, ...]]) -> tuple[Memo, Sightings]:
         return frozenset(), ()

@@ -127,9 +127,10 @@ def _draw(graph: graphviz.Digraph, number: int, node: Node, **more: str) -> None
 def _label(lines: list[str] | tuple[str, ...]) -> str:
     import graphviz
 
-    # Doubled backslashes turn off Graphviz's own escapes (\N, \l), nohtml its markup: a name could look like either.
-    plain: str = graphviz.nohtml("\\n".join(_fitted(line).replace("\\", "\\\\") for line in lines))
-    return plain
+    # A name could look like one of Graphviz's escapes (\N), entities (&lt;) or markup; each is turned off in its own way.
+    plain = [_fitted(line).replace("\\", "\\\\").replace("&", "&amp;") for line in lines]
+    label: str = graphviz.nohtml("\\n".join(plain))
+    return label
 
 
 def _fitted(line: str) -> str:

@@ -1,4 +1,4 @@
-"""A diagram as Mermaid text, which GitHub and many note-taking tools draw by themselves. The palette is that of `dot`."""
+"""A diagram as Mermaid text, which GitHub and many note-taking tools draw. The palette is that of `dot`."""
 
 from __future__ import annotations
 
