@@ -1,0 +1,128 @@
+"""A deterministic concurrency simulator: threads are generators, every interleaving can be had, every finding has a witness.
+
+>>> from functools import partial
+>>> from simulator import Add, Program, Read, Write, check, count, replay
+>>> def increment(times):
+...     for _ in range(times):
+...         value = yield Read("count")
+...         value = yield Add(value, 1)
+...         yield Write("count", value)
+>>> program = Program({"a": partial(increment, 1), "b": partial(increment, 1)}, memory={"count": 0})
+>>> {str(outcome): number for outcome, number in count(program).outcomes.items()}
+{'count=1': 18, 'count=2': 2}
+>>> print(check(program).findings[0].witness)
+a*2 b*3 a
+
+The names below are imported when first used, so that `simulator --help` need not wait for them.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simulator.census import Census, count
+    from simulator.errors import (
+        InternalError,
+        LimitError,
+        NondeterminismError,
+        ProgramError,
+        ScheduleError,
+        SimulatorError,
+        UsageError,
+    )
+    from simulator.explore import Report, Scheduler, check, explore
+    from simulator.ops import Acquire, Add, Check, CompareAndSwap, Pause, Read, Release, TryAcquire, Update, Write
+    from simulator.program import Program
+    from simulator.scenario import Plain, Range, Scenario, scenario
+    from simulator.search.budget import Budget
+    from simulator.search.replay import Misfit, replay
+    from simulator.trace import Event, Outcome, Run, Schedule
+
+__all__ = [
+    "Acquire",
+    "Add",
+    "Budget",
+    "Census",
+    "Check",
+    "CompareAndSwap",
+    "Event",
+    "InternalError",
+    "LimitError",
+    "Misfit",
+    "NondeterminismError",
+    "Outcome",
+    "Pause",
+    "Plain",
+    "Program",
+    "ProgramError",
+    "Range",
+    "Read",
+    "Release",
+    "Report",
+    "Run",
+    "Scenario",
+    "Schedule",
+    "ScheduleError",
+    "Scheduler",
+    "SimulatorError",
+    "TryAcquire",
+    "Update",
+    "UsageError",
+    "Write",
+    "check",
+    "count",
+    "explore",
+    "replay",
+    "scenario",
+]
+
+_HOMES = {
+    "Acquire": "simulator.ops",
+    "Add": "simulator.ops",
+    "Budget": "simulator.search.budget",
+    "Census": "simulator.census",
+    "Check": "simulator.ops",
+    "CompareAndSwap": "simulator.ops",
+    "Event": "simulator.trace",
+    "InternalError": "simulator.errors",
+    "LimitError": "simulator.errors",
+    "Misfit": "simulator.search.replay",
+    "NondeterminismError": "simulator.errors",
+    "Outcome": "simulator.trace",
+    "Pause": "simulator.ops",
+    "Plain": "simulator.scenario",
+    "Program": "simulator.program",
+    "ProgramError": "simulator.errors",
+    "Range": "simulator.scenario",
+    "Read": "simulator.ops",
+    "Release": "simulator.ops",
+    "Report": "simulator.explore",
+    "Run": "simulator.trace",
+    "Scenario": "simulator.scenario",
+    "Schedule": "simulator.trace",
+    "ScheduleError": "simulator.errors",
+    "Scheduler": "simulator.explore",
+    "SimulatorError": "simulator.errors",
+    "TryAcquire": "simulator.ops",
+    "Update": "simulator.ops",
+    "UsageError": "simulator.errors",
+    "Write": "simulator.ops",
+    "check": "simulator.explore",
+    "count": "simulator.census",
+    "explore": "simulator.explore",
+    "replay": "simulator.search.replay",
+    "scenario": "simulator.scenario",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(_HOMES[name]), name)
+    # `explore` and `replay` are both a module and a function here; the function is what a user means.
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__
