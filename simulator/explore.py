@@ -30,7 +30,7 @@ from simulator.search.random_walk import random_walks
 from simulator.search.replay import run_of
 from simulator.search.shortest import shortest_schedules
 from simulator.shares import shares
-from simulator.trace import Outcome, Run, Schedule, memory_dict
+from simulator.trace import Outcome, Run, memory_dict
 
 __all__ = ["MAX_STATES", "MAX_STEPS", "Report", "Scheduler", "check", "explore"]
 
@@ -360,7 +360,7 @@ class _Check:
     def told(self, sighting: Sighting, schedule: tuple[int, ...], *, shortest: bool) -> Finding:
         run = run_of(self.machine, schedule)
         finding = self.by_kind[sighting.kind].explain(sighting, run)
-        return replace(finding, witness=run.schedule, preemptions=run.preemptions, shortest=shortest)
+        return replace(finding, witness=run.schedule, preemptions=run.preemptions, shortest=shortest, run=run)
 
     def cycles(self, explored: Explored, deadlocks: Mapping[tuple[object, ...], Finding]) -> Iterator[Finding]:
         """Lock-order cycles over everything that was explored, each classified."""
@@ -381,6 +381,7 @@ class _Check:
                     shortest=deadlock.shortest,
                     share=deadlock.share,
                     status=Status.REALISED,
+                    run=run,
                 )
                 continue
             status = Status.IMPOSSIBLE if explored.complete else Status.OPEN
@@ -396,6 +397,7 @@ class _Check:
                 preemptions=run.preemptions,
                 shortest=True,
                 status=status,
+                run=run,
             )
 
     def census(self) -> tuple[Census | None, str]:
@@ -413,7 +415,3 @@ def _pending_in(run: Run) -> list[tuple[str, Any]]:
         if wanted is not None
     ]
 
-
-def schedule_names(machine: Machine, schedule: Iterable[int]) -> Schedule:
-    """A schedule by thread names."""
-    return Schedule(machine.threads[thread] for thread in schedule)

@@ -1,8 +1,9 @@
 """From a reference that a person types to something that makes Programs.
 
-A reference is a registered name (entry point group `simulator.scenarios`), `module:attribute`, or `path/to/file.py:attribute`. The
-attribute is a Scenario, a Program, or a function that returns a Program (its annotated parameters, if it has any, become
-parameters just as a scenario's do). Whatever is wrong with it is a UsageError of one line, with file and line where there is one.
+A reference is a registered name (entry point group `simulator.scenarios`), `module:attribute`, or
+`path/to/file.py:attribute`. The attribute is a Scenario, a Program, or a function that returns a Program (its
+annotated parameters, if it has any, become parameters just as a scenario's do). Whatever is wrong with it is a
+UsageError of one line, with file and line where there is one.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Loaded:
         return made
 
     def plain(self, **values: Any) -> Plain | None:
-        """The plain Python version for these parameters, None where there is none. Raises UsageError as `program` does."""
+        """The plain Python version for these parameters, None where there is none. Raises as `program` does."""
         made = self._make(self._plain, values)
         if made is not None and not isinstance(made, Plain):
             raise UsageError(f"the plain version of {self.reference} is {_say(made)}, expected a Plain")
@@ -201,7 +202,7 @@ def _offered(path: str) -> str:
 
 
 def _place(error: BaseException, within: str | None = None) -> str:
-    """`file:line: ` of the innermost line, outside of this file and of the import system, that an exception came through."""
+    """`file:line: ` of the innermost line of user code that an exception came through: not ours, not the importer's."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: "
     frames = [

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from simulator.bodies import SourceLine
 from simulator.ops import show_name
-from simulator.trace import Event, Schedule
+from simulator.trace import Event, Run, Schedule
 
 __all__ = ["Finding", "Kind", "Share", "Sighting", "Status", "Step"]
 
@@ -98,6 +98,8 @@ class Finding:
     share: Share | None = None
     status: Status | None = None
     detail: str = ""
+    run: Run | None = field(default=None, repr=False, compare=False)
+    """The witness, step by step."""
 
     @property
     def title(self) -> str:

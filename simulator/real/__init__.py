@@ -1,7 +1,7 @@
 """The same programs, and plain Python, on real `threading.Thread`s.
 
-Three facts are kept apart here and never blended: what is *possible* in the model, what can be *forced* on real threads, and
-what was *observed* in so many natural runs. This package simulates nothing by itself.
+Three facts are kept apart here and never blended: what is *possible* in the model, what can be *forced* on real
+threads, and what was *observed* in so many natural runs. This package simulates nothing by itself.
 
     baton.py       forces one schedule of a program's bodies on real threads, over real memory and real locks
     watched.py     stands in for `threading` in one module: real locks that notice a deadlock and unwind it

@@ -1,12 +1,12 @@
 """Force one schedule on real threads: a baton goes from thread to thread in the schedule's order.
 
-Every thread is a real `threading.Thread` that resumes its own generator and really performs its operations: it reads and
-writes one shared dict, and acquires and releases real `threading.Lock` and `threading.RLock` objects. Only the thread with the
-baton (a raw lock that each thread waits on) may go on. What operations mean is written down a second time here, on purpose and
-without `machine.py`, so that the model has something to be held against.
+Every thread is a real `threading.Thread` that resumes its own generator and really performs its operations: it reads
+and writes one shared dict, and acquires and releases real `threading.Lock` and `threading.RLock` objects. Only the
+thread with the baton (a raw lock that each thread waits on) may go on. What operations mean is written down a second
+time here, on purpose and without `machine.py`, so that the model has something to be held against.
 
-One rule is the model's and not Python's: a plain lock is given back only by the thread that took it. Python lets any thread
-release a `threading.Lock`; here that raises RuntimeError in the body, as an RLock's release does.
+One rule is the model's and not Python's: a plain lock is given back only by the thread that took it. Python lets any
+thread release a `threading.Lock`; here that raises RuntimeError in the body, as an RLock's release does.
 
 Nothing hangs: every wait has a limit, and threads that are still going when the run is over are unwound.
 """
@@ -47,7 +47,7 @@ from simulator.values import value_key
 __all__ = ["Blocked", "Difference", "Divergence", "Forced", "Step", "first_difference", "force"]
 
 BLOCKED_AFTER = 0.02
-"""Seconds that a thread really waits for a lock before it counts as blocked. Nobody else runs meanwhile who could free it."""
+"""Seconds that a thread really waits for a lock before it counts as blocked: nobody runs who could free it."""
 LEAVE_WITHIN = 1.0
 """Seconds that a thread gets to leave once the run is over, before it is interrupted."""
 RELEASES_WITHOUT_STEP = 1000
@@ -56,7 +56,7 @@ Memory = Callable[[Mapping[Hashable, Any]], MutableMapping[Hashable, Any]]
 
 
 class Step(NamedTuple):
-    """One operation that a real thread performed, and what it got: `answer`, or what was `raised` in the body instead."""
+    """One operation that a real thread performed, and its `answer`, or what was `raised` in the body instead."""
 
     thread: str
     operation: Operation
@@ -110,8 +110,9 @@ class Difference:
 class Forced:
     """What real threads did when they were made to follow a schedule.
 
-    `outcome` is None where the program could have gone on; "deadlocked" means that every thread in `blocked` really tried to
-    take its lock and did not get it. `running` names threads that could not be stopped: empty unless a body never yields.
+    `outcome` is None where the program could have gone on; "deadlocked" means that every thread in `blocked` really
+    tried to take its lock and did not get it. `running` names threads that could not be stopped: empty unless a body
+    never yields.
     """
 
     schedule: Schedule
@@ -157,11 +158,13 @@ class Forced:
 def force(program: Program, schedule: Schedule, *, timeout: float = 10.0, memory: Memory = dict) -> Forced:
     """Run a program on real threads in the order of `schedule`, and say what happened.
 
-    When the schedule is over, threads that have not ended and wait for a lock really try to take it, all at once: that shows
-    a deadlock. Then everything is unwound and no thread is left. A run that is not over after `timeout` seconds is ended
-    there. `memory` makes the shared memory from the initial one; anything but `dict` is there to see the comparison fail.
+    When the schedule is over, threads that have not ended and wait for a lock really try to take it, all at once:
+    that shows a deadlock. Then everything is unwound and no thread is left. A run that is not over after `timeout`
+    seconds is ended there. `memory` makes the shared memory from the initial one; anything but `dict` is there to see
+    the comparison fail.
 
-    Raises ScheduleError when the schedule names a thread that the program has not, ProgramError when a body is at fault.
+    Raises ScheduleError when the schedule names a thread that the program has not, ProgramError when a body is at
+    fault.
 
     >>> def body():
     ...     value = yield Read("x")
@@ -181,8 +184,8 @@ def force(program: Program, schedule: Schedule, *, timeout: float = 10.0, memory
 def first_difference(forced: Forced, run: Run) -> Difference | None:
     """The first step at which a forced run and the model's run of the same schedule differ, None when they agree.
 
-    They agree when every step is the same operation of the same thread with the same answer, and the outcome and the final
-    memory are the same. A run that left the schedule differs where it left it.
+    They agree when every step is the same operation of the same thread with the same answer, and the outcome and the
+    final memory are the same. A run that left the schedule differs where it left it.
     """
     for number, (step, event) in enumerate(zip(forced.log, run.events, strict=False), start=1):
         why = _how_different(step, event)
@@ -214,7 +217,8 @@ def _how_different(step: Step, event: Event) -> str:
         )
     threw = next((notice.message for notice in event.notices if isinstance(notice, Threw)), "")
     if step.raised != threw:
-        return f"{step.thread}: {describe(step.operation)} raised {step.raised or 'nothing'}, in the model {threw or 'nothing'}"
+        raised = f"{step.thread}: {describe(step.operation)} raised {step.raised or 'nothing'}"
+        return f"{raised} on real threads, {threw or 'nothing'} in the model"
     if value_key(step.answer) != value_key(event.answer):
         return (
             f"{step.thread}: {describe(step.operation)} gave {show_value(step.answer)} on real threads, "
@@ -237,7 +241,7 @@ class _Unwound(BaseException):
 
 
 class _Worker:
-    """What belongs to one thread. Only the thread with the baton touches its own; the rest read it while they have it."""
+    """What belongs to one thread. Whoever has the baton may look at it; only its own thread changes it."""
 
     def __init__(self, thread: threading.Thread) -> None:
         self.thread = thread

@@ -1,7 +1,8 @@
 """The process that natural runs live in: takes an order, runs, writes one line of JSON after each run.
 
-Its real standard output is kept for those lines; what the code under test prints goes to standard error. When the limit is
-reached, `faulthandler` writes where every thread stands and ends the process, even if the interpreter itself is stuck.
+Its real standard output is kept for those lines; what the code under test prints goes to standard error. When the
+limit is reached, `faulthandler` writes where every thread stands and ends the process, even if the interpreter itself
+is stuck.
 """
 
 from __future__ import annotations

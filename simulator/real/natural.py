@@ -1,8 +1,9 @@
 """Let plain Python run freely on real threads, n times, and say how each run ended.
 
-Nothing is traced and nobody is held up: threads meet at a barrier and go. Deadlocks on the code's own locks are noticed and
-unwound (`watched.py`); for everything else that could hang, a batch of runs lives in a child process with a time limit. The
-child reports after each run, so that what was seen before a hang, a crash of the interpreter or Ctrl-C is kept.
+Nothing is traced and nobody is held up: threads meet at a barrier and go. Deadlocks on the code's own locks are
+noticed and unwound (`watched.py`); for everything else that could hang, a batch of runs lives in a child process with
+a time limit. The child reports after each run, so that what was seen before a hang, a crash of the interpreter or
+Ctrl-C is kept.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Interpreter:
         return cls(platform.python_implementation(), sys.version_info[:3], gil, sys.getswitchinterval())
 
     def __str__(self) -> str:
-        return f"{self.implementation} {'.'.join(map(str, self.version))}, {'with the GIL' if self.gil else 'free-threaded'}"
+        version = ".".join(map(str, self.version))
+        return f"{self.implementation} {version}, {'with the GIL' if self.gil else 'free-threaded'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,9 @@ class Natural:
 class Batch:
     """Natural runs, counted by how they ended.
 
-    `deadlocks`, `errors` and `orders` are the different ones seen; the first two with how often. `stopped` says why fewer runs
-    were done than `asked` for; it is empty when all were. `stacks` is where each thread stood when the limit was reached.
+    `deadlocks`, `errors` and `orders` are the different ones seen; the first two with how often. `stopped` says why
+    fewer runs were done than `asked` for; it is empty when all were. `stacks` is where each thread stood when the
+    limit was reached.
     """
 
     asked: int
@@ -97,18 +100,17 @@ class Batch:
 def run_once(plain: Plain, locations: Sequence[Hashable] = (), *, timeout: float = 10.0) -> Natural:
     """Run the plain version once, on fresh state, with all threads let go at the same moment.
 
-    The outcome's memory is what `observe` gives, in the order of `locations` (what else it gives comes after them). A worker
-    that ends by AssertionError makes it a failed check, by another exception crashed; a deadlock is unwound. A thread that has
-    not ended after `timeout` seconds is left behind, and named in `hung`: run what may hang in `run_batch`.
+    The outcome's memory is what `observe` gives, in the order of `locations` (what else it gives comes after them). A
+    worker that ends by AssertionError makes it a failed check, by another exception crashed; a deadlock is unwound. A
+    thread that has not ended after `timeout` seconds is left behind, and named in `hung`: run what may hang in
+    `run_batch`.
 
     Raises UsageError when `setup`, `workers` or `observe` is at fault.
 
     >>> from functools import partial
     >>> def append(state, value):
-    ...     state.append(value)
-    >>> two = Plain(list, lambda s: {"t0": partial(append, s, 0), "t1": partial(append, s, 1)}, lambda s: {"n": len(s)}, {})
-    >>> str(run_once(two).outcome)
-    'n=2'
+    ...     state.append(value) >>> two = Plain(list, lambda s: {"t0": partial(append, s, 0), "t1": partial(append, s,
+    1)}, lambda s: {"n": len(s)}, {}) >>> str(run_once(two).outcome) 'n=2'
     """
     deadline = time.monotonic() + timeout
     with watching(plain.namespace) as watch:
@@ -188,8 +190,8 @@ def run_batch(
 ) -> Batch:
     """Run the plain version of what `reference` names (see `simulator.loading`) up to `runs` times in a child process.
 
-    Ends after `timeout` seconds at the latest, whatever the code does; runs done until then are kept, and after Ctrl-C too
-    (`interrupted`). `progress` is called with the number of runs done so far.
+    Ends after `timeout` seconds at the latest, whatever the code does; runs done until then are kept, and after
+    Ctrl-C too (`interrupted`). `progress` is called with the number of runs done so far.
 
     Raises UsageError when there is no plain version to run, or when it is at fault rather than under test.
     """

@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Diagram", "Edge", "Layout", "Node", "Shape", "Stroke", "Tone"]
+__all__ = ["Diagram", "Edge", "Layout", "Node", "Shape", "Stroke", "Tone", "printable"]
 
 
 class Layout(enum.Enum):
@@ -123,3 +123,12 @@ class Diagram:
         from simulator.render.picture import svg
 
         return svg(self)
+
+
+def printable(text: str) -> str:
+    """The text, with a replacement for each character that no format can show: a control character, half a surrogate.
+
+    >>> printable("a\\x00b")
+    'a�b'
+    """
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
-from simulator.render.diagram import Diagram, Layout, Node, Shape, Stroke, Tone
+from simulator.render.diagram import Diagram, Layout, Node, Shape, Stroke, Tone, printable
 
 if TYPE_CHECKING:
     import graphviz
@@ -127,7 +127,7 @@ def _draw(graph: graphviz.Digraph, number: int, node: Node, **more: str) -> None
 def _label(lines: list[str] | tuple[str, ...]) -> str:
     import graphviz
 
-    # A name could look like one of Graphviz's escapes (\N), entities (&lt;) or markup; each is turned off in its own way.
+    # A name could look like an escape of Graphviz (\N), an entity (&lt;) or markup; each is turned off in its own way.
     plain = [_fitted(line).replace("\\", "\\\\").replace("&", "&amp;") for line in lines]
     label: str = graphviz.nohtml("\\n".join(plain))
     return label
@@ -137,8 +137,4 @@ def _fitted(line: str) -> str:
     # Where no font is at hand, Graphviz takes arrows and ideographs for narrower than they are, by about a blank each.
     wide = sum(east_asian_width(char) in "AWF" for char in line if not char.isascii())
     blanks = " " * (-(-wide // 2))
-    return f"{blanks}{_printable(line)}{blanks}"
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return f"{blanks}{printable(line)}{blanks}"

@@ -23,8 +23,9 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     An existing file keeps its permissions, a link keeps pointing where it pointed. Raises UsageError when the file
     cannot be written; what was there before is then still there.
 
-    >>> import tempfile; folder = tempfile.TemporaryDirectory()
-    >>> write_whole(Path(folder.name, "a.txt"), "two\\nlines"); os.listdir(folder.name)
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder, "a.txt"), "two\\nlines"); os.listdir(folder)
     ['a.txt']
     """
     data = content.encode() if isinstance(content, str) else content

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 
-from simulator.render.diagram import Diagram, Layout, Node, Shape, Stroke, Tone
+from simulator.render.diagram import Diagram, Layout, Node, Shape, Stroke, Tone, printable
 from simulator.render.dot import INK, LINES, OUTLINES
 
 __all__ = ["mermaid_text"]
@@ -39,7 +40,7 @@ def mermaid_text(diagram: Diagram) -> str:
         n0("a<br/>says #quot;hi#quot;"):::neutral
     """
     across = diagram.layout in (Layout.ACROSS, Layout.RING)
-    lines = ["---", f"title: {json.dumps(diagram.caption, ensure_ascii=False)}", "---"]
+    lines = ["---", f"title: {json.dumps(printable(diagram.caption), ensure_ascii=False)}", "---"]
     lines.append(f"flowchart {'LR' if across else 'TB'}")
     lines += [_node(number, node) for number, node in enumerate(diagram.nodes) if node.column is None]
     for place, column in enumerate(diagram.columns):
@@ -56,7 +57,7 @@ def mermaid_text(diagram: Diagram) -> str:
         drawn = [str(number) for number, edge in enumerate(diagram.edges) if edge.stroke == stroke]
         if drawn:
             lines.append(f"    linkStyle {','.join(drawn)} {_look(LINES[stroke])}")
-    lines += [f"    %% {note}" for note in diagram.notes]
+    lines += [f"    %% {printable(note)}" for note in diagram.notes]
     return "\n".join(lines) + "\n"
 
 
@@ -79,10 +80,12 @@ def _text(lines: Iterable[str]) -> str:
 
 _NAMED = {'"': "#quot;", "&": "#amp;", "<": "#lt;", ">": "#gt;"}
 _PLAIN = frozenset(" .,:;=+-/()[]'→·…?!")
+_LIST = re.compile(r"^(\d*)([-+.])")
 
 
 def _escaped(text: str) -> str:
     """Text that Mermaid shows as it is: all that its grammar or its Markdown could read otherwise becomes a number."""
-    return "".join(
-        _NAMED.get(char) or (char if char.isalnum() or char in _PLAIN else f"#{ord(char)};") for char in text
+    text = "".join(
+        _NAMED.get(char) or (char if char.isalnum() or char in _PLAIN else f"#{ord(char)};") for char in printable(text)
     )
+    return _LIST.sub(lambda start: f"{start[1]}#{ord(start[2])};", text)

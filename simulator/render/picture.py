@@ -35,8 +35,9 @@ def write_picture(diagram: Diagram, path: str | os.PathLike[str]) -> None:
     Raises UsageError for another suffix, for PNG and PDF on a machine without Graphviz, and for a path that cannot be
     written.
 
-    >>> import tempfile; folder = tempfile.TemporaryDirectory()
-    >>> write_picture(Diagram("wait-for", "nobody waits", (), ()), Path(folder.name, "a.mmd")); os.listdir(folder.name)
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_picture(Diagram("wait-for", "nobody waits", (), ()), Path(folder, "a.mmd")); os.listdir(folder)
     ['a.mmd']
     """
     write_whole(path, rendered(diagram, check_suffix(path)))
@@ -107,8 +108,7 @@ def _by_wasm(source: str) -> bytes | None:
 
 
 def _by_dot(source: str, output: str) -> bytes:
-    # Cairo writes the time into a PDF, unless it is told which time to write.
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "0")}
+    environment = {**os.environ, "TZ": "UTC", "SOURCE_DATE_EPOCH": "0"}
     resolution = ["-Gdpi=144"] if output == "png" else []
     try:
         done = subprocess.run(
@@ -126,9 +126,11 @@ def _by_dot(source: str, output: str) -> bytes:
     if done.returncode != 0 or not done.stdout:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise UsageError(f"'dot' could not write {output.upper()}: {said[0] if said else 'it said nothing'}")
-    return done.stdout
+    # Cairo writes the time into a PDF, and older ones do not ask SOURCE_DATE_EPOCH which time to write.
+    return _PDF_DATE.sub(rb"\g<1>19700101000000", done.stdout) if output == "pdf" else done.stdout
 
 
+_PDF_DATE = re.compile(rb"(/CreationDate \(D:)\d{14}")
 _COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 _NODE_TITLE = re.compile(r"(<g id=\"(?:node|edge|clust)\d+\"[^>]*>\n)<title>[^<]*</title>\n")
 _STYLE = "<style>.node text:first-of-type:not(:last-of-type){font-weight:bold}</style>\n"

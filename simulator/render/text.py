@@ -1,0 +1,299 @@
+"""Text for people: the step-by-step timeline, the table of outcomes, the report. Strings out, nothing printed.
+
+Every function takes `width` (columns; None for as wide as it needs) and `colour` (ANSI codes or plain text). Nothing is said
+by colour alone.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Hashable, Iterable, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from simulator.analysis.deadlock import wait_for
+from simulator.analysis.finding import Finding
+from simulator.ops import show_name, show_value
+from simulator.search.budget import Stop
+from simulator.trace import Ended, Misuse, Notice, Run, Situation, Threw
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from simulator.census import Census
+    from simulator.explore import Report
+
+__all__ = ["census_table", "finding_text", "number", "percent", "report_text", "table_text", "timeline"]
+
+MARK = "►"
+WIDEST = 400
+
+
+def percent(share: Fraction) -> str:
+    """A share in percent, with as many digits as it takes not to say 0 % or 100 % of what is neither.
+
+    >>> percent(Fraction(9, 10)), percent(Fraction(14399, 14400)), percent(Fraction(1, 3))
+    ('90 %', '99.9931 %', '33.3 %')
+    """
+    exact = share * 100
+    if exact.denominator == 1:
+        return f"{exact} %"
+    for digits in range(1, 40):
+        rounded = round(exact, digits)
+        if rounded in (0, 100):
+            continue
+        leading = min(exact, 100 - exact)
+        if leading * 10**digits >= 10 or rounded == exact:
+            whole, part = divmod(rounded.numerator * 10**digits // rounded.denominator, 10**digits)
+            return f"{whole}.{part:0{digits}d} %"
+    return f"{float(exact):.3e} %"
+
+
+def number(count: int) -> str:
+    """A whole number with its thousands apart.
+
+    >>> number(168168000)
+    '168,168,000'
+    """
+    return f"{count:,}"
+
+
+def plural(count: int, thing: str) -> str:
+    """A number of things.
+
+    >>> plural(1, "step"), plural(2, "step")
+    ('1 step', '2 steps')
+    """
+    return f"{number(count)} {thing}" if count == 1 else f"{number(count)} {thing}s"
+
+
+def table_text(table: Table, *, width: int | None = None, colour: bool = False) -> str:
+    """A rich table as text, without trailing blanks."""
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(),
+        width=width or WIDEST,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    console.print(table)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+def _table(*headers: str, right: Iterable[int] = ()) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    rights = set(right)
+    for place, header in enumerate(headers):
+        table.add_column(header, justify="right" if place in rights else "left", overflow="fold")
+    return table
+
+
+def timeline(
+    run: Run, *, marked: Mapping[int, str] | None = None, width: int | None = None, colour: bool = False
+) -> str:
+    """A run as a table: one row for each step, one column for each thread, memory and lock owners at the right.
+
+    `marked` maps step numbers (from 1) to a word for the margin: the guilty steps. Below the table stands how the run ended.
+    """
+    from rich.text import Text
+
+    marked = marked or {}
+    locations = _shown_locations(run)
+    locks = list(run.situations[0].owners)
+    table = _table("", "step", *run.threads, *map(show_name, locations), *map(show_name, locks), right=[1])
+    table.add_row("", "", *_start_cells(run), *_state_cells(run.situations[0], locations, locks))
+    for step, event in enumerate(run.events, start=1):
+        guilty = step in marked
+        cells = [""] * len(run.threads)
+        cells[run.threads.index(event.thread)] = "\n".join([event.text, *_notices(event.notices)])
+        shown: list[Text] = [
+            Text(cell, style="bold" if guilty else "")
+            for cell in (f"{MARK} {marked[step]}".rstrip() if guilty else "", str(step), *cells)
+        ]
+        before = _state_cells(run.situations[step - 1], locations, locks)
+        after = _state_cells(run.situations[step], locations, locks)
+        for old, new in zip(before, after, strict=True):
+            shown.append(Text(new, style="bold cyan" if new != old else "dim"))
+        table.add_row(*shown)
+    waiting = {wait.thread: wait for wait in wait_for(run.final)}
+    if waiting and not run.final.enabled:
+        table.add_row(
+            "",
+            "",
+            *(
+                f"waits for {show_name(waiting[name].lock)} of {waiting[name].owner}" if name in waiting else ""
+                for name in run.threads
+            ),
+            *[""] * (len(locations) + len(locks)),
+        )
+    return f"{table_text(table, width=width, colour=colour)}\n\n{_ending(run)}"
+
+
+def _shown_locations(run: Run) -> list[Hashable]:
+    """All of memory when it is small, otherwise what the run touched."""
+    locations = list(run.situations[0].memory)
+    if len(locations) <= 8:
+        return locations
+    touched = {event.footprint.name for event in run.events if not event.footprint.on_lock}
+    return [location for location in locations if location in touched]
+
+
+def _start_cells(run: Run) -> list[str]:
+    return ["\n".join(_notices(run.start.get(thread, ()))) for thread in run.threads]
+
+
+def _state_cells(situation: Situation, locations: list[Hashable], locks: list[Hashable]) -> list[str]:
+    return [
+        *(show_value(situation.memory[location]) for location in locations),
+        *(situation.owners[lock] or "·" for lock in locks),
+    ]
+
+
+def _notices(notices: Iterable[Notice]) -> list[str]:
+    said = []
+    for notice in notices:
+        match notice:
+            case Ended(how, message, where):
+                if how != "finished":
+                    said.append(f"✗ {how}: {message} ({where})")
+            case Misuse(what, lock, where):
+                said.append(f"✗ {what}: {show_name(lock)} ({where})")
+            case Threw(message):
+                said.append(f"✗ raised {message}")
+    return said
+
+
+def _ending(run: Run) -> str:
+    if run.outcome is None:
+        enabled = ", ".join(run.final.enabled)
+        end = f"stops here, after {plural(len(run), 'step')}; still enabled: {enabled}"
+    else:
+        end = f"ends: {run.outcome}"
+    return f"{end}\nschedule: {run.schedule}   ({plural(len(run), 'step')}, {plural(run.preemptions, 'preemption')})"
+
+
+def census_table(census: Census, *, width: int | None = None, colour: bool = False) -> str:
+    """Every outcome with its interleavings, its share of them, and its odds under a random walk."""
+    total = census.interleavings
+    table = _table("outcome", "interleavings", "share", "random walk", right=[1, 2, 3])
+    for outcome, ways in census.outcomes.items():
+        odds = census.odds[outcome]
+        exact = f" = {odds}" if len(str(odds)) <= 12 and odds.denominator != 1 else ""
+        table.add_row(str(outcome), number(ways), percent(Fraction(ways, total)), percent(odds) + exact)
+    cut = "" if census.max_steps is None else f", cut at {plural(census.max_steps, 'step')}"
+    head = (
+        f"{plural(total, 'interleaving')}{cut}; the longest takes {plural(census.longest, 'step')} "
+        f"(counted exactly over {plural(census.states, 'state')})"
+    )
+    return f"{head}\n\n{table_text(table, width=width, colour=colour)}"
+
+
+def finding_text(finding: Finding, place: int, *, width: int | None = None, colour: bool = False) -> str:
+    """One finding: what, how often, why, and its witness step by step."""
+    lines = [f"{place}. {finding.title}{_how_often(finding)}"]
+    lines.extend(textwrap.wrap(finding.why, (width or 120) - 3, initial_indent="   ", subsequent_indent="   "))
+    if finding.witness is None or finding.run is None:
+        lines.append("   no single run shows all of it")
+        return "\n".join(lines)
+    kind = "shortest witness" if finding.shortest else "witness (not proved to be the shortest)"
+    preemptions = plural(finding.preemptions or 0, "preemption")
+    steps = plural(len(finding.witness), "step")
+    lines.append(f"   {kind}: {str(finding.witness) or '(before the first step)'}   ({steps}, {preemptions})")
+    return "\n".join(lines)
+
+
+def witness_table(finding: Finding, *, width: int | None = None, colour: bool = False) -> str:
+    """The witness of a finding as a timeline with the guilty steps marked."""
+    if finding.run is None:
+        return ""
+    marked = dict.fromkeys((step.number for step in finding.steps), "")
+    table = timeline(finding.run, marked=marked, width=width, colour=colour)
+    return table.rpartition("\n\n")[0]
+
+
+def _how_often(finding: Finding) -> str:
+    if finding.share is None:
+        return ""
+    share = finding.share
+    return (
+        f": in {number(share.count)} of {plural(share.total, 'interleaving')} ({percent(share.of_interleavings)}); "
+        f"{percent(share.odds)} under a random walk"
+    )
+
+
+def covered(report: Report) -> str:
+    """What was looked at, and never more than that."""
+    total = report.census.interleavings if report.census is not None else None
+    everything = f"all {plural(total, 'interleaving')}" if total is not None else "all interleavings"
+    if report.complete:
+        how = f"{plural(report.runs, 'run')}" if report.runs is not None else f"{plural(report.states, 'state')}"
+        if total is None and report.census_missing:
+            return f"{everything} covered (complete); {how}; how many interleavings: {report.census_missing}"
+        return f"{everything} covered (complete); {how}"
+    of = f" of {number(total)}" if total is not None else ""
+    if report.stop is Stop.SAMPLED:
+        through = f" of {plural(total, 'interleaving')}" if total is not None else ""
+        return f"{plural(report.runs or 0, 'random walk')}{through}, seed {report.seed}: a sample, not a proof"
+    if report.runs is not None:
+        return f"incomplete: {number(report.runs)}{of} interleavings ({report.stop}): not a proof"
+    return f"incomplete: {plural(report.states, 'state')} visited ({report.stop}): not a proof"
+
+
+def report_text(report: Report, *, width: int | None = None, colour: bool = False, steps: bool = True) -> str:
+    """The whole report: what was covered, every finding with its witness, every outcome.
+
+    With `steps` each witness is shown step by step, unless an earlier finding has shown the same one.
+    """
+    threads = plural(len(report.threads), "thread")
+    parts = [f"{report.program}: {threads} ({_names(report.threads)})\n{report.scheduler}: {covered(report)}"]
+    if not report.findings:
+        parts.append(_clean(report))
+    shown: dict[str, int] = {}
+    for place, finding in enumerate(report.findings, start=1):
+        text = finding_text(finding, place, width=width, colour=colour)
+        schedule = str(finding.witness)
+        if steps and finding.run is not None and finding.run.events:
+            if schedule in shown:
+                text += f"\n   the steps are those of finding {shown[schedule]}"
+            else:
+                shown[schedule] = place
+                table = witness_table(finding, width=None if width is None else width - 3, colour=colour)
+                text += "\n\n" + textwrap.indent(table, "   ", lambda line: bool(line.strip()))
+        parts.append(text)
+    if report.outcomes:
+        parts.append(_outcomes(report, width=width, colour=colour))
+    return "\n\n".join(parts)
+
+
+def _names(threads: tuple[str, ...]) -> str:
+    return ", ".join(threads) if len(threads) <= 6 else f"{threads[0]} … {threads[-1]}"
+
+
+def _clean(report: Report) -> str:
+    if not report.complete:
+        return f"no finding so far; {covered(report)}"
+    if report.census is not None:
+        return f"no finding; all {plural(report.census.interleavings, 'interleaving')} covered (complete)"
+    return "no finding; all reachable states covered (complete)"
+
+
+def _outcomes(report: Report, *, width: int | None, colour: bool) -> str:
+    if report.census is not None and report.complete:
+        table = census_table(report.census, width=width, colour=colour)
+        return table.partition("\n\n")[2]
+    table = _table("outcome seen", "runs", right=[1]) if report.runs is not None else _table("outcome seen")
+    for outcome, runs in report.outcomes.items():
+        table.add_row(str(outcome), *([number(runs)] if runs is not None else []))
+    return table_text(table, width=width, colour=colour)
+
