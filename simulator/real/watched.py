@@ -4,16 +4,16 @@
 never touched, so only locks that the code under test makes meanwhile are watched. All else (Thread, Event, Condition,
 Semaphore…) is the real module's.
 
-A thread that would wait for a lock first asks whether its wait closes a circle: the lock's owner waits for a lock
-whose owner waits … for this thread. Ownership passes only to threads that run, so a circle can only be closed by the
-thread that comes to wait last, and looking there is enough. Then the deadlock is written down, and every thread in
-it, and every thread stuck behind it, gets `Deadlocked` raised out of its `acquire`. A wait with a timeout ends by
-itself and closes no circle. The locks that those threads held count as held for ever, even when the unwinding gives
-them back: a thread that comes later must not get what it could never have got, or the memory at the end would be one
-that no real deadlock leaves.
+A thread that would wait for a lock first asks whether its wait closes a circle: the lock's owner waits for a lock whose
+owner waits … for this thread. Ownership passes only to threads that run, so a circle can only be closed by the thread
+that comes to wait last, and looking there is enough. Then the deadlock is written down, and every thread in it, and
+every thread stuck behind it, gets `Deadlocked` raised out of its `acquire`. A wait with a timeout ends by itself and
+closes no circle. The locks that those threads held count as held for ever, even when the unwinding gives them back: a
+thread that comes later must not get what it could never have got, or the memory at the end would be one that no real
+deadlock leaves.
 
-What is taken for granted: the thread that takes a lock gives it back. A plain lock used as a signal (taken twice by
-one thread, so that another may wake it) would be called a deadlock. Python allows that use; the model does not.
+What is taken for granted: the thread that takes a lock gives it back. A plain lock used as a signal (taken twice by one
+thread, so that another may wake it) would be called a deadlock. Python allows that use; the model does not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FOREVER = -1
 
 
 class Deadlocked(BaseException):
-    """Raised in a thread that would wait for ever. Not an Exception, so that the code under test does not swallow it.
+    """Raised in a thread that would wait for ever. Not an Exception, so that the code under test does not swallow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,17 @@ class Wait:
 
     def __str__(self) -> str:
         holds = f" holds {', '.join(self.holds)} and" if self.holds else ""
-        ended = " (ended)" if self.holder_ended else ""
-        return f"{self.thread}{holds} wants {self.wants}, held by {self.holder}{ended}"
+        return (
+            f"{self.thread}{holds} wants {self.wants}, held by {self.holder}{' (ended)' if self.holder_ended else ''}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlock:
     """Threads that wait for each other in a circle, and those stuck behind them.
 
-    The cycle starts with its first thread by name. It is empty where the lock was left behind by a thread that has
-    ended.
+    The cycle starts with its first thread by name. It is empty where the lock was left behind by a thread
+    that has ended.
     """
 
     cycle: tuple[Wait, ...]
