@@ -1,8 +1,8 @@
 """Money transfers between accounts: ordinary Python, with five ways of taking the accounts' locks.
 
-This is how one would write it without knowing of the simulator: it imports `threading` and nothing of ours but the description
-at the end that says how to start the threads and where to look afterwards. `from_then_to` can deadlock; the pause between its
-two locks stands for the work that makes it likely.
+This is how one would write it without knowing of the simulator: it imports `threading` and nothing of ours but the
+description at the end that says how to start the threads and where to look afterwards. `from_then_to` can deadlock;
+the pause between its two locks stands for the work that makes it likely.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ __all__ = ["STRATEGIES", "Bank", "BankAccount", "plain"]
 class BankAccount:
     """An account with its own lock."""
 
-    def __init__(self, id: int, balance: int) -> None:
-        self.id = id
+    def __init__(self, number: int, balance: int) -> None:
+        self.id = number
         self.balance = balance
         self.lock = threading.Lock()
 
@@ -32,26 +32,18 @@ class Bank:
     """All accounts by id, and one lock for the strategy that has only one."""
 
     def __init__(self, accounts: tuple[tuple[int, int], ...]) -> None:
-        self.accounts = {id: BankAccount(id, balance) for id, balance in accounts}
+        self.accounts = {number: BankAccount(number, balance) for number, balance in accounts}
         self.lock = threading.Lock()
 
 
-Transfer = Callable[[Bank, BankAccount, BankAccount, int, float], None]
-
-
 def move(source: BankAccount, target: BankAccount, amount: int) -> None:
-    """Move the money if there is enough of it. Whoever calls this should hold locks."""
+    """Move the money if there is enough of it. Whoever calls this without holding locks can lose updates."""
     if source.balance >= amount:
         source.balance -= amount
         target.balance += amount
 
 
-def without_locks(bank: Bank, source: BankAccount, target: BankAccount, amount: int, pause: float) -> None:
-    """No locks at all: updates can be lost."""
-    move(source, target, amount)
-
-
-def from_then_to(bank: Bank, source: BankAccount, target: BankAccount, amount: int, pause: float) -> None:
+def from_then_to(source: BankAccount, target: BankAccount, amount: int, pause: float) -> None:
     """The source's lock, then the target's. Two transfers in opposite directions can deadlock."""
     with source.lock:
         time.sleep(pause)
@@ -59,7 +51,7 @@ def from_then_to(bank: Bank, source: BankAccount, target: BankAccount, amount: i
             move(source, target, amount)
 
 
-def ordered_by_id(bank: Bank, source: BankAccount, target: BankAccount, amount: int, pause: float) -> None:
+def ordered_by_id(source: BankAccount, target: BankAccount, amount: int, pause: float) -> None:
     """The lock of the account with the smaller id first, whatever the direction."""
     first, second = sorted((source, target), key=lambda account: account.id)
     with first.lock:
@@ -68,13 +60,13 @@ def ordered_by_id(bank: Bank, source: BankAccount, target: BankAccount, amount: 
             move(source, target, amount)
 
 
-def one_global_lock(bank: Bank, source: BankAccount, target: BankAccount, amount: int, pause: float) -> None:
+def one_global_lock(bank: Bank, source: BankAccount, target: BankAccount, amount: int) -> None:
     """One lock for the whole bank: safe, and one transfer at a time."""
     with bank.lock:
         move(source, target, amount)
 
 
-def try_lock(bank: Bank, source: BankAccount, target: BankAccount, amount: int, pause: float) -> None:
+def try_lock(source: BankAccount, target: BankAccount, amount: int, pause: float) -> None:
     """The source's lock, then the target's if it is free; if it is not, let go, wait a little and try again."""
     while True:
         with source.lock:
@@ -88,13 +80,25 @@ def try_lock(bank: Bank, source: BankAccount, target: BankAccount, amount: int, 
         time.sleep(pause * random.random())
 
 
-STRATEGIES: dict[str, Transfer] = {
-    "none": without_locks,
-    "from-then-to": from_then_to,
-    "ordered": ordered_by_id,
-    "global": one_global_lock,
-    "try-lock": try_lock,
-}
+STRATEGIES = ("none", "from-then-to", "ordered", "global", "try-lock")
+
+
+def transfer(bank: Bank, strategy: str, source_id: int, target_id: int, amount: int, pause: float) -> None:
+    """What each thread does: one transfer, with the locks that the strategy says."""
+    source, target = bank.accounts[source_id], bank.accounts[target_id]
+    match strategy:
+        case "none":
+            move(source, target, amount)
+        case "from-then-to":
+            from_then_to(source, target, amount, pause)
+        case "ordered":
+            ordered_by_id(source, target, amount, pause)
+        case "global":
+            one_global_lock(bank, source, target, amount)
+        case "try-lock":
+            try_lock(source, target, amount, pause)
+        case _:
+            raise UsageError(f"strategy is {strategy!r}{nearest(strategy, STRATEGIES)}")
 
 
 def plain(
@@ -115,11 +119,10 @@ def plain(
     """
     if strategy not in STRATEGIES:
         raise UsageError(f"strategy is {strategy!r}{nearest(strategy, STRATEGIES)}")
-    transfer = STRATEGIES[strategy]
 
     def workers(bank: Bank) -> dict[str, Callable[[], object]]:
         return {
-            f"t{number}": partial(transfer, bank, bank.accounts[source], bank.accounts[target], amount, pause)
+            f"t{number}": partial(transfer, bank, strategy, source, target, amount, pause)
             for number, (source, target, amount) in enumerate(transfers)
         }
 
@@ -131,5 +134,5 @@ def plain(
         workers=workers,
         observe=observe,
         namespace=globals(),
-        source=f"plain_bank.py:{transfer.__code__.co_firstlineno}: {transfer.__name__}",
+        source=f"plain_bank.py:{transfer.__code__.co_firstlineno}: transfer, strategy {strategy!r}",
     )

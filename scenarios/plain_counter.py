@@ -1,7 +1,7 @@
 """A counter that several threads increment: ordinary Python, with and without a lock.
 
-This is how one would write it without knowing of the simulator: it imports `threading` and nothing of ours but the description
-at the end that says how to start the threads and where to look afterwards.
+This is how one would write it without knowing of the simulator: it imports `threading` and nothing of ours but the
+description at the end that says how to start the threads and where to look afterwards.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from simulator.errors import SimulatorError, UsageError, nearest
 from simulator.program import Program
 from simulator.scenario import Parameter, Plain, Scenario
 
-__all__ = ["GROUP", "Loaded", "load", "registered"]
+__all__ = ["GROUP", "Loaded", "find", "load", "registered"]
 
 GROUP = "simulator.scenarios"
 """The entry point group under which scenarios are registered."""
@@ -77,11 +77,20 @@ def load(reference: str) -> Loaded:
     Traceback (most recent call last):
     simulator.errors.UsageError: no-such-file.py: no such file
     """
+    return _wrap(reference, find(reference))
+
+
+def find(reference: str) -> object:
+    """The object that a reference names, whatever it is. Raises UsageError, of one line, when there is none.
+
+    >>> find("simulator.loading:GROUP")
+    'simulator.scenarios'
+    """
     place, colon, attribute = reference.rpartition(":")
     if not colon or os.sep in attribute:
         if reference.endswith(".py") or os.sep in reference:
-            raise UsageError(f"{reference}: say which program of the file, as {reference}:NAME{_offered(reference)}")
-        return _wrap(reference, _registered(reference))
+            raise UsageError(f"{reference}: say what of the file, as {reference}:NAME{_offered(reference)}")
+        return _registered(reference)
     if not attribute or not place:
         raise UsageError(
             f"{reference!r} cannot be read; write a scenario's name, module:attribute or path/to/file.py:attribute"
@@ -94,7 +103,7 @@ def load(reference: str) -> Loaded:
         except AttributeError:
             names = [name for name in dir(found) if not name.startswith("_")]
             raise UsageError(f"{place} has no attribute {part!r}{_near_only(part, names)}") from None
-    return _wrap(reference, found)
+    return found
 
 
 def registered() -> tuple[str, ...]:
@@ -127,13 +136,12 @@ def _wrap(reference: str, found: object) -> Loaded:
         program = found
         summary = f"{len(program.threads)} thread{'s' * (len(program.threads) != 1)}"
         return Loaded(reference, program.name, summary, summary, (), lambda: program, lambda: None)
+    if isinstance(found, FunctionType) and (found.__code__.co_argcount or found.__code__.co_kwonlyargcount):
+        made = _as_scenario(reference, found)
+        name = found.__name__
+        return Loaded(reference, name, made.summary, made.description, made.parameters, made.program, lambda **_: None)
     if callable(found):
         name = getattr(found, "__name__", None) or reference.rpartition(":")[2]
-        if isinstance(found, FunctionType) and (found.__code__.co_argcount or found.__code__.co_kwonlyargcount):
-            made = _as_scenario(reference, found)
-            return Loaded(
-                reference, name, made.summary, made.description, made.parameters, made.program, lambda **_: None
-            )
         text = (getattr(found, "__doc__", None) or name).strip()
         return Loaded(reference, name, text.splitlines()[0], text, (), found, lambda: None)
     raise UsageError(f"{reference} is {_say(found)}, expected a Scenario, a Program or a function that returns one")

@@ -109,8 +109,11 @@ def run_once(plain: Plain, locations: Sequence[Hashable] = (), *, timeout: float
 
     >>> from functools import partial
     >>> def append(state, value):
-    ...     state.append(value) >>> two = Plain(list, lambda s: {"t0": partial(append, s, 0), "t1": partial(append, s,
-    1)}, lambda s: {"n": len(s)}, {}) >>> str(run_once(two).outcome) 'n=2'
+    ...     state.append(value)
+    >>> def workers(state):
+    ...     return {"t0": partial(append, state, 0), "t1": partial(append, state, 1)}
+    >>> str(run_once(Plain(list, workers, lambda state: {"length": len(state)}, namespace={})).outcome)
+    'length=2'
     """
     deadline = time.monotonic() + timeout
     with watching(plain.namespace) as watch:

@@ -33,7 +33,7 @@ FOREVER = -1
 
 
 class Deadlocked(BaseException):
-    """Raised in a thread that would wait for ever. Not an Exception, so that the code under test does not swallow it."""
+    """Raised in a thread that would wait for ever. Not an Exception, so that code under test does not swallow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,11 @@ class Watch:
 
     # The two names that the code under test calls.
 
-    def Lock(self) -> WatchedLock:
+    def Lock(self) -> WatchedLock:  # noqa: N802
         """A watched plain lock."""
         return WatchedLock(self, self._name())
 
-    def RLock(self) -> WatchedRLock:
+    def RLock(self) -> WatchedRLock:  # noqa: N802
         """A watched re-entrant lock."""
         return WatchedRLock(self, self._name())
 

@@ -1,4 +1,4 @@
-"""Natural runs: classified, unwound, and in a child that can be ended. No test here relies on how often anything happens."""
+"""Natural runs: classified, unwound, ended at their limit. No test here relies on how often anything happens."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def no_thread_left() -> Iterator[None]:
 
 
 def of_workers(**workers: Callable[[], object]) -> Plain:
-    return Plain(setup=dict, workers=lambda state: workers, observe=lambda state: {"x": 1}, namespace={})
+    return Plain(setup=dict, workers=lambda _: workers, observe=lambda _: {"x": 1}, namespace={})
 
 
 def test_a_locked_counter_never_loses_an_update() -> None:
@@ -119,7 +119,7 @@ def test_a_plain_version_at_fault_says_which_part(part: str) -> None:
     def wrong(*_: object) -> Any:
         raise KeyError("gone")
 
-    parts: dict[str, Any] = {"setup": dict, "workers": lambda state: {}, "observe": lambda state: {}, part: wrong}
+    parts: dict[str, Any] = {"setup": dict, "workers": lambda _: {}, "observe": lambda _: {}, part: wrong}
     with pytest.raises(UsageError, match=f"^{part} of the plain version raised KeyError: 'gone'$"):
         run_once(Plain(**parts, namespace={}))
 

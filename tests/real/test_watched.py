@@ -345,14 +345,19 @@ def test_only_the_module_s_own_name_is_stood_in_for_and_it_is_put_back() -> None
     exec("import threading\nimport threading as th\nfrom threading import Lock, RLock, Thread", vars(module))
     before = dict(vars(module))
     real_lock = threading.Lock
-    with pytest.raises(KeyError), watching(vars(module)) as watch:
-        assert vars(module)["threading"] is watch
-        assert vars(module)["th"] is watch
-        assert type(vars(module)["Lock"]()).__name__ == "WatchedLock"
-        assert vars(module)["Thread"] is threading.Thread
-        assert threading.Lock is real_lock
-        assert sys.modules["threading"] is threading
-        raise KeyError
+
+    def use() -> None:
+        with watching(vars(module)) as watch:
+            assert vars(module)["threading"] is watch
+            assert vars(module)["th"] is watch
+            assert type(vars(module)["Lock"]()).__name__ == "WatchedLock"
+            assert vars(module)["Thread"] is threading.Thread
+            assert threading.Lock is real_lock
+            assert sys.modules["threading"] is threading
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        use()
     assert vars(module) == before
 
 

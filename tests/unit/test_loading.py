@@ -134,7 +134,7 @@ def test_a_registered_name_is_found_by_entry_point(write: Callable[..., str], mo
     assert load("some").program(threads=1).threads == ("t0",)
     with pytest.raises(UsageError, match=r"^there is no scenario 'soem'; did you mean 'some'\?$"):
         load("soem")
-    with pytest.raises(UsageError, match="scenario 'broken' .* cannot be loaded: AttributeError"):
+    with pytest.raises(UsageError, match=r"scenario 'broken' .* cannot be loaded: AttributeError"):
         load("broken")
 
 
@@ -200,7 +200,7 @@ def test_a_missing_file_a_directory_and_a_file_without_a_name_are_told(
 ) -> None:
     with pytest.raises(UsageError, match=r"none\.py: no such file$"):
         load(f"{tmp_path}/none.py:x")
-    with pytest.raises(UsageError, match="is a directory, expected a Python file$"):
+    with pytest.raises(UsageError, match=r"is a directory, expected a Python file$"):
         load(f"{tmp_path}:x")
     with pytest.raises(UsageError, match=r"as .*mine\.py:NAME; it has program, some$"):
         load(write(GOOD))
