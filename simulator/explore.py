@@ -16,7 +16,7 @@ from simulator.analysis.data_race import DataRace
 from simulator.analysis.detector import Detector
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Finding, Kind, Share, Sighting, Status
-from simulator.analysis.lock_order import CycleSeen, LockOrder, explain_cycle
+from simulator.analysis.lock_order import CycleSeen, LockEdge, LockOrder, explain_cycle, lock_edges
 from simulator.analysis.lost_update import LostUpdate
 from simulator.analysis.riders import Riders
 from simulator.census import Census, count
@@ -81,6 +81,8 @@ class Report:
     transitions: int
     runs: int | None
     seed: int | None
+    lock_edges: tuple[LockEdge, ...]
+    """The lock-order graph of everything that was explored."""
     census: Census | None
     census_missing: str = ""
 
@@ -250,6 +252,7 @@ class _Check:
             transitions=explored.transitions,
             runs=explored.runs,
             seed=self.seed if self.scheduler is Scheduler.RANDOM else None,
+            lock_edges=lock_edges(self.machine.all_pending()),
             census=census,
             census_missing=missing,
         )

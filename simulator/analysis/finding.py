@@ -20,14 +20,14 @@ __all__ = ["Finding", "Kind", "Share", "Sighting", "Status", "Step"]
 
 
 class Kind(enum.StrEnum):
-    """What a finding can be, the gravest first: reports list them in this order."""
+    """What a finding can be; reports list them in this order: what went wrong, then what came of it, then what might."""
 
     DEADLOCK = "deadlock"
+    LOST_UPDATE = "lost update"
+    DATA_RACE = "data race"
     FAILED_INVARIANT = "failed invariant"
     FAILED_CHECK = "failed check"
     CRASH = "crash"
-    LOST_UPDATE = "lost update"
-    DATA_RACE = "data race"
     LOCK_ORDER_CYCLE = "lock-order cycle"
     LOCK_MISUSE = "lock misuse"
 

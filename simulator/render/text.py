@@ -258,7 +258,7 @@ def report_text(report: Report, *, width: int | None = None, colour: bool = Fals
     threads = plural(len(report.threads), "thread")
     parts = [f"{report.program}: {threads} ({_names(report.threads)})\n{report.scheduler}: {covered(report)}"]
     if not report.findings:
-        parts.append(_clean(report))
+        parts = [f"{report.program}: {threads} ({_names(report.threads)})\n{report.scheduler}: {_clean(report)}"]
     shown: dict[str, int] = {}
     for place, finding in enumerate(report.findings, start=1):
         text = finding_text(finding, place, width=width, colour=colour)
@@ -281,11 +281,7 @@ def _names(threads: tuple[str, ...]) -> str:
 
 
 def _clean(report: Report) -> str:
-    if not report.complete:
-        return f"no finding so far; {covered(report)}"
-    if report.census is not None:
-        return f"no finding; all {plural(report.census.interleavings, 'interleaving')} covered (complete)"
-    return "no finding; all reachable states covered (complete)"
+    return f"no finding; {covered(report)}" if report.complete else f"no finding so far; {covered(report)}"
 
 
 def _outcomes(report: Report, *, width: int | None, colour: bool) -> str:

@@ -1,0 +1,107 @@
+"""The command line. Only this package prints, and only it decides exit codes: 0 clean, 1 findings, 2 bad input, 130 Ctrl-C.
+
+Each command is a module of its own, imported when it is called, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from simulator.errors import InternalError, SimulatorError
+
+__all__ = ["cli", "main"]
+
+COMMANDS = {
+    "list": "The registered scenarios and their parameters.",
+    "explore": "Find what is wrong with a scenario, with the shortest witnesses.",
+    "enumerate": "Print every interleaving, one line each, with its outcome.",
+    "count": "Count interleavings by outcome, exactly.",
+    "replay": "Show one interleaving step by step.",
+    "graph": "Draw the wait-for, lock-order, state or happens-before graph.",
+    "crosscheck": "Hold the model against real threads.",
+    "completion": "Print the shell completion script for bash, zsh or fish.",
+}
+
+INTERRUPTED = 130
+BAD_INPUT = 2
+OUR_FAULT = 70
+
+
+class _Commands(click.Group):
+    """Commands by name, imported when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"simulator.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from simulator.errors import nearest
+
+            raise click.UsageError(f"there is no command {args[0]!r}{nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(package_name="interleaving-simulator", prog_name="simulator")
+def cli() -> None:
+    """A deterministic concurrency simulator.
+
+    Threads are generators that yield operations; every interleaving can be had. SCENARIO is a registered name (see
+    'simulator list'), module:attribute, or path/to/file.py:attribute, where the attribute is a Program, a function that
+    returns one, or a scenario. A scenario's parameters become options: see 'simulator explore counter --help'.
+
+    Exit codes: 0 clean, 1 findings, 2 bad input, 130 interrupted.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit. Bad input is one line on standard error and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a sign gets a '?', not a traceback.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = cli.main(args=arguments, prog_name="simulator", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = BAD_INPUT
+    except click.ClickException as error:
+        code = _refuse(error.format_message())
+    except InternalError as error:
+        click.echo(f"simulator: {error}", err=True)
+        code = OUR_FAULT
+    except SimulatorError as error:
+        code = _refuse(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("simulator: interrupted", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has enough, as `| head` has. Nothing more can be written; leave quietly.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except OSError as error:
+        code = _refuse(f"cannot write the output: {error.strerror or error}")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(message: str) -> int:
+    click.echo(f"simulator: {' '.join(message.split())}", err=True)
+    return BAD_INPUT

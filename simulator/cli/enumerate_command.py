@@ -1,0 +1,135 @@
+"""`simulator enumerate`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import click
+
+from simulator.census import count
+from simulator.cli import INTERRUPTED
+from simulator.cli.common import POSITIVE, ScenarioCommand, budget_options, loaded_program, progress
+from simulator.errors import LimitError
+from simulator.explore import MAX_STEPS
+from simulator.machine import Machine, State
+from simulator.search.budget import Budget, without_collecting
+from simulator.search.naive import interleavings
+from simulator.trace import Outcome, Schedule
+
+__all__ = ["command"]
+
+TOTAL_STATES = 50_000
+
+
+@click.command("enumerate", cls=ScenarioCommand)
+@click.option("--limit", type=POSITIVE, help="Print at most this many.")
+@click.option("--outcome", "wanted", metavar="TEXT", help="Only those with this outcome, such as count=1 or deadlocked.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl", "csv"]),
+    help="How to print them. [default: table]",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@budget_options("max_steps")
+def command(
+    limit: int | None,
+    wanted: str | None,
+    form: str | None,
+    as_json: bool,
+    max_steps: int | None,
+    timeout: float | None,
+    **values: Any,
+) -> int:
+    """Print every interleaving of SCENARIO in a fixed order, one line each, with its outcome.
+
+    The first line comes at once and memory does not grow, however many there are.
+    """
+    if as_json and form not in (None, "jsonl"):
+        raise click.UsageError(f"--json is --format jsonl; it does not go with --format {form}")
+    loaded, given = loaded_program(values)
+    program = loaded.program(**given)
+    form = form or ("jsonl" if as_json else "table")
+    writer = _Writer(form)
+    budget = Budget(max_steps=max_steps or MAX_STEPS, timeout=timeout)
+    try:
+        total: int | None = count(program, max_states=TOTAL_STATES, budget=Budget(timeout=2)).interleavings
+    except LimitError:
+        total = None
+    machine = Machine(program)
+    outcomes: dict[tuple[State, bool], tuple[Outcome, bool]] = {}
+    seen = printed = 0
+    stopped = ""
+    deadline = budget.deadline()
+    with progress(f"{loaded.name}: interleavings", budget, total=total) as watched:
+        try:
+            with without_collecting():
+                for found in interleavings(machine, max_steps=budget.max_steps):
+                    if printed == limit:
+                        stopped = f"stopped at --limit {limit:,}"
+                        break
+                    seen += 1
+                    known = outcomes.get((found.state, found.cut))
+                    if known is None:
+                        outcome = machine.outcome(found.state, cut=found.cut)
+                        known = outcomes[found.state, found.cut] = (outcome, _wants(wanted, outcome))
+                    if known[1]:
+                        printed += 1
+                        writer.write(printed, Schedule(map(machine.threads.__getitem__, found.schedule)), known[0])
+                    if seen % 1024 == 0 and watched.late(deadline, seen):
+                        stopped = f"stopped after {timeout:g} s"
+                        break
+        except KeyboardInterrupt:
+            stopped = "interrupted"
+    if form == "table":
+        writer.end(_summary(printed, seen, total, stopped, wanted, any(cut for _, cut in outcomes)))
+    elif stopped:
+        click.echo(f"simulator: {_summary(printed, seen, total, stopped, wanted, False)}", err=True)
+    return INTERRUPTED if stopped == "interrupted" else 0
+
+
+def _wants(wanted: str | None, outcome: Outcome) -> bool:
+    """Whether an outcome was asked for: by its whole text, or by how it ended."""
+    return wanted is None or wanted in (str(outcome), outcome.how)
+
+
+def _summary(printed: int, seen: int, total: int | None, stopped: str, wanted: str | None, cut: bool) -> str:
+    everything = f" of {total:,}" if total is not None else ""
+    if stopped:
+        text = f"partial: {seen:,}{everything} interleavings gone through, {stopped}"
+    else:
+        text = f"all {seen:,} interleavings" if seen != 1 else "the only interleaving"
+    if wanted is not None:
+        text = f"{printed:,} with outcome {wanted}; {text}"
+    return f"{text}; those out of steps were cut, so there are more" if cut else text
+
+
+class _Writer:
+    """One line for each interleaving, in one of the formats."""
+
+    def __init__(self, form: str) -> None:
+        self._form = form
+        if form == "csv":
+            self._csv("number", "schedule", "how", "outcome")
+
+    def write(self, number: int, schedule: Schedule, outcome: Outcome) -> None:
+        match self._form:
+            case "jsonl":
+                line = {"number": number, "schedule": str(schedule), "how": outcome.how, "outcome": str(outcome)}
+                click.echo(json.dumps(line, ensure_ascii=False))
+            case "csv":
+                self._csv(str(number), str(schedule), outcome.how, str(outcome))
+            case _:
+                click.echo(f"{number:>6}  {outcome}  {schedule}")
+
+    def end(self, summary: str) -> None:
+        click.echo(summary)
+
+    def _csv(self, *cells: str) -> None:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(cells)
+        click.echo(line.getvalue())
+
