@@ -60,13 +60,15 @@ _SHAPES: Mapping[Shape, Attributes] = {
     Shape.HEXAGON: {"shape": "hexagon", "margin": "0.02,0"},
 }
 
-_HEAD: Attributes = {"shape": "plaintext", "fontcolor": GREY, "fontsize": "14"}
+_HEAD: Attributes = {"shape": "plaintext", "fontcolor": GREY, "fontsize": "15"}
 
 _LAYOUTS: Mapping[Layout, Attributes] = {
     Layout.ACROSS: {"layout": "dot", "rankdir": "LR", "nodesep": "0.35", "ranksep": "0.6"},
-    Layout.DOWN: {"layout": "dot", "rankdir": "TB", "newrank": "true", "nodesep": "0.4", "ranksep": "0.45"},
-    Layout.RING: {"layout": "circo", "mindist": "1.0"},
+    Layout.DOWN: {"layout": "dot", "rankdir": "TB", "nodesep": "0.4", "ranksep": "0.45"},
+    Layout.RING: {"layout": "circo", "mindist": "0.8", "overlap": "scalexy", "sep": "+18"},
 }
+
+_PINNED: Attributes = {"layout": "neato", "splines": "true"}
 
 
 def dot_source(diagram: Diagram) -> str:
@@ -88,6 +90,7 @@ def dot_source(diagram: Diagram) -> str:
             "labelloc": "b",
             "pad": "0.2",
             **_LAYOUTS[diagram.layout],
+            **(_PINNED if diagram.columns else {}),
         },
         node_attr={"fontcolor": INK, "fontname": FONT, "fontsize": "12", "margin": "0.16,0.07", "height": "0.3"},
         edge_attr={"fontcolor": GREY, "fontname": FONT, "fontsize": "11", "arrowsize": "0.8"},
@@ -95,26 +98,45 @@ def dot_source(diagram: Diagram) -> str:
     for number, node in enumerate(diagram.nodes):
         if node.column is None:
             _draw(graph, number, node)
-    for place, column in enumerate(diagram.columns):
-        frame = {"label": "", "color": GREY, "style": "rounded"}
-        with graph.subgraph(name=f"cluster_{place}", graph_attr=frame) as inside:
-            inside.node(f"head{place}", _attributes={"label": _label([column]), "group": f"{place}", **_HEAD})
-            members = [number for number, node in enumerate(diagram.nodes) if node.column == column]
-            for number in members:
-                _draw(inside, number, diagram.nodes[number], group=f"{place}")
-            if members:
-                inside.edge(f"head{place}", f"n{members[0]}", style="invis", weight="9")
-    if diagram.columns:
-        # Heads side by side, in this order, keep the columns apart where one thread's steps all come after another's.
-        with graph.subgraph(graph_attr={"rank": "same"}) as heads:
-            for place in range(len(diagram.columns) - 1):
-                heads.edge(f"head{place}", f"head{place + 1}", style="invis")
+    for number, place in _grid(diagram).items():
+        _draw(graph, number, diagram.nodes[number], pos=place)
+    for place, (column, middle) in enumerate(_middles(diagram).items()):
+        graph.node(f"head{place}", _attributes={"label": _label([column]), "pos": _pinned(middle, 0), **_HEAD})
     for edge in diagram.edges:
         # Blanks on both sides keep the text off the line.
         label = {"label": _label([f"  {line}  " for line in edge.lines])} if edge.lines else {}
         graph.edge(f"n{edge.source}", f"n{edge.target}", _attributes={**label, **LINES[edge.stroke]})
     source: str = graph.source
     return source
+
+
+def _grid(diagram: Diagram) -> dict[int, str]:
+    """Where the nodes of columns are pinned: below everything that leads to them, columns in their order.
+
+    Graphviz's own layouts swap columns to save crossings, and a thread would not be found where it is expected.
+    """
+    rows: dict[int, int] = {}
+    for number, node in enumerate(diagram.nodes):
+        if node.column is not None:
+            before = [rows[edge.source] for edge in diagram.edges if edge.target == number and edge.source in rows]
+            rows[number] = max(before, default=0) + 1
+    middles = _middles(diagram)
+    return {number: _pinned(middles[diagram.nodes[number].column or ""], row) for number, row in rows.items()}
+
+
+def _middles(diagram: Diagram) -> dict[str, float]:
+    """The middle of each column, in inches: wide enough for the longest line in it."""
+    middles, edge = {}, 0.0
+    for column in diagram.columns:
+        inside = [line for node in diagram.nodes if node.column == column for line in node.lines]
+        width = 1.0 + 0.08 * max(map(len, [column, *inside]))
+        middles[column] = edge + width / 2
+        edge += width
+    return middles
+
+
+def _pinned(middle: float, row: int) -> str:
+    return f"{middle:.2f},{-0.6 * row:.2f}!"
 
 
 def _draw(graph: graphviz.Digraph, number: int, node: Node, **more: str) -> None:

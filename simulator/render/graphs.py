@@ -321,20 +321,19 @@ def happens_before(run: Run, *, max_events: int = 200) -> Diagram:
             edges.append(Edge(last[event.thread], number))
         last[event.thread] = number
     for first, second in crossing:
-        touched = order.footprint(second)
-        name = show_name(touched.name)
-        if (first, second) in races:
-            edges.append(Edge(first, second, (f"race on {name}",), Stroke.RACE))
-        elif touched.on_lock:
-            edges.append(Edge(first, second, (f"lock {name}",), Stroke.LOCK_ORDER))
-        else:
-            edges.append(Edge(first, second, (f"atomic {name}",), Stroke.CONFLICT))
+        ordered = Stroke.LOCK_ORDER if order.footprint(second).on_lock else Stroke.CONFLICT
+        edges.append(Edge(first, second, stroke=Stroke.RACE if (first, second) in races else ordered))
+    said = {
+        Stroke.RACE: "heavy dashed: a race, nothing orders the two",
+        Stroke.LOCK_ORDER: "solid blue: ordered by a lock",
+        Stroke.CONFLICT: "dotted: ordered as atomic operations",
+    }
     return Diagram(
         "happens-before",
         _race_caption(order, races) if events else "no steps",
         tuple(nodes),
         tuple(edges),
-        ("heavy dashed: nothing orders the two",) if races else (),
+        tuple(text for stroke, text in said.items() if any(edge.stroke == stroke for edge in edges)),
         Layout.DOWN,
         run.threads,
     )

@@ -2,8 +2,8 @@
 
 SVG is always drawn by the Graphviz that comes as WebAssembly from the package index, even where the machine has its own
 `dot`: two versions of Graphviz place the same graph differently, and measure text by the fonts that they find. The
-packaged one finds no fonts anywhere, so one release of it gives the same bytes on every machine. `dot` draws SVG only where
-that package is missing, and PNG and PDF always: the WebAssembly build has neither.
+packaged one finds no fonts anywhere, so one release of it gives the same bytes on every machine. `dot` draws SVG only
+where that package is missing, and PNG and PDF always: the WebAssembly build has neither.
 """
 
 from __future__ import annotations

@@ -214,8 +214,8 @@ def test_the_order_in_which_edges_come_changes_nothing() -> None:
 # -- state graph
 
 # Each thread of the counter has four places: before its read, its add, its write, and its end. Where one has ended and
-# the other is past its read, that read was before or after the write: of the 16 pairs of places these five (end with add
-# and end with write, both ways round, and both ended) are two states each, 21 in all.
+# the other is past its read, that read was before or after the write: of the 16 pairs of places these five (end with
+# add and end with write, both ways round, and both ended) are two states each, 21 in all.
 
 
 def test_the_state_graph_of_the_counter_is_whole() -> None:

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from simulator.errors import UsageError
 from simulator.render import picture
-from simulator.render.diagram import Diagram, Edge, Node, Tone
+from simulator.render.diagram import Diagram, Edge, Layout, Node, Tone
 from simulator.render.dot import dot_source
 from simulator.render.files import write_whole
 from simulator.render.html import preformatted
@@ -99,6 +100,16 @@ def test_svg_is_the_same_bytes_in_every_process() -> None:
         for seed in ("1", "2")
     }
     assert len(drawn) == 1
+
+
+def test_columns_stand_in_the_order_of_the_threads() -> None:
+    # The last column's step comes first, which tempts the layout to put it to the left.
+    nodes = tuple(Node((text,), column=column) for text, column in [("one", "c"), ("two", "b"), ("three", "a")])
+    drawn = svg(Diagram("k", "", nodes, (Edge(0, 1), Edge(1, 2)), layout=Layout.DOWN, columns=("a", "b", "c")))
+    texts = ET.fromstring(drawn.encode()).iter("{http://www.w3.org/2000/svg}text")
+    at = {(element.text or "").strip(): float(element.get("x", "nan")) for element in texts}
+    assert at["a"] < at["b"] < at["c"]
+    assert (at["three"], at["two"], at["one"]) == (at["a"], at["b"], at["c"])
 
 
 def test_svg_names_no_version_and_shows_no_numbers_of_ours() -> None:
@@ -206,9 +217,12 @@ def test_a_failure_half_way_leaves_the_old_file_and_nothing_else(
 def test_a_pipe_is_written_through_and_stays_a_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
-        write_whole(pipe, "through")
-        assert reader.communicate(timeout=10)[0] == b"through"
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    write_whole(pipe, "through")
+    reader.join(timeout=10)
+    assert read == ["through"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
