@@ -98,8 +98,8 @@ def dot_source(diagram: Diagram) -> str:
     for number, node in enumerate(diagram.nodes):
         if node.column is None:
             _draw(graph, number, node)
-    for number, place in _grid(diagram).items():
-        _draw(graph, number, diagram.nodes[number], pos=place)
+    for number, pinned in _grid(diagram).items():
+        _draw(graph, number, diagram.nodes[number], pos=pinned)
     for place, (column, middle) in enumerate(_middles(diagram).items()):
         graph.node(f"head{place}", _attributes={"label": _label([column]), "pos": _pinned(middle, 0), **_HEAD})
     for edge in diagram.edges:
