@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from simulator.analysis.finding import Kind
@@ -384,8 +385,8 @@ def _switching(interpreter: Interpreter, missing: bool) -> str:
     if interpreter.implementation != "CPython":
         return f"{interpreter}: when it switches threads is its own affair; rare outcomes may need more runs."
     said = (
-        f"{interpreter}: it switches threads only at certain bytecodes (function entry, backward jumps, calls; up to 3.9 "
-        "almost anywhere). Between the read and the write of a statement such as `self.count += 1` there is none"
+        f"{interpreter}: it switches threads only at certain bytecodes (function entry, backward jumps, calls; up to "
+        "3.9 almost anywhere). Between the read and the write of a statement such as `self.count += 1` there is none"
     )
     if missing:
         said += ", so its lost update is not expected to be seen here, however many the runs"
@@ -393,19 +394,6 @@ def _switching(interpreter: Interpreter, missing: bool) -> str:
         ". The update can be lost all the same: forced, it is, every time; and a property or a call between the read "
         "and the write, or a free-threaded build, brings the loss back."
     )
-
-
-def _percent(number: int, total: int) -> str:
-    """A share that never reads as none or all unless it is.
-
-    >>> _percent(18, 20), _percent(1, 10**9), _percent(10**9 - 1, 10**9)
-    ('90%', '< 0.01%', '> 99.99%')
-    """
-    if 0 < number * 10_000 < total:
-        return "< 0.01%"
-    if 0 < (total - number) * 10_000 < total:
-        return "> 99.99%"
-    return f"{number / total:.2%}".replace(".00%", "%")
 
 
 def _outcome_dict(outcome: Outcome) -> dict[str, Any]:
@@ -416,7 +404,7 @@ def _text(found: CrossCheck) -> str:
     from rich import box
     from rich.table import Table
 
-    from simulator.render.text import table_text
+    from simulator.render.text import percent, table_text
 
     def table(*headers: str, right: Collection[int] = ()) -> Table:
         made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
@@ -427,7 +415,7 @@ def _text(found: CrossCheck) -> str:
     total = found.interleavings
     possible = table("outcome", "interleavings", "share", right=(1, 2))
     for outcome, number in found.possible.items():
-        share = _percent(number, total) if number is not None and total else ""
+        share = percent(Fraction(number, total)) if number is not None and total else ""
         possible.add_row(str(outcome), "" if number is None else f"{number:,}", share)
     known = "all outcomes" if found.complete else "not all outcomes are known"
     counted = f"of {total:,} interleavings" if total is not None else "interleavings not counted"
@@ -442,7 +430,8 @@ def _text(found: CrossCheck) -> str:
         verdict = "as the model, step for step" if run.difference is None else f"DIFFER at {run.difference}"
         forced.add_row("\n".join(run.shows), str(run.forced.schedule), ended, verdict)
     parts.append(
-        f"2. Forced on real threads ({len(found.forced)} schedule{'s' * (len(found.forced) != 1)})\n\n{table_text(forced)}"
+    number = len(found.forced)
+    parts.append(f"2. Forced on real threads ({number} schedule{'s' * (number != 1)})\n\n{table_text(forced)}")
     )
 
     natural = found.natural

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 
 from simulator.bodies import SourceLine
 from simulator.errors import SimulatorError, UsageError
-from simulator.real.watched import Deadlock, Deadlocked, Order, Watch, watching
+from simulator.real.watched import Deadlock, Deadlocked, Order, Watch, name_locks, watching
 from simulator.scenario import Plain
 from simulator.trace import Outcome
 
@@ -118,6 +118,7 @@ def run_once(plain: Plain, locations: Sequence[Hashable] = (), *, timeout: float
     deadline = time.monotonic() + timeout
     with watching(plain.namespace) as watch:
         state = _asked("setup", plain.setup)
+        name_locks(state)
         workers = _asked("workers", lambda: dict(plain.workers(state)))
         ends = _run_threads(watch, workers, deadline)
         hung = tuple(name for name in workers if name not in ends)

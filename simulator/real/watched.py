@@ -22,12 +22,22 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["Deadlock", "Deadlocked", "Order", "Wait", "Watch", "WatchedLock", "WatchedRLock", "watching"]
+__all__ = [
+    "Deadlock",
+    "Deadlocked",
+    "Order",
+    "Wait",
+    "Watch",
+    "WatchedLock",
+    "WatchedRLock",
+    "name_locks",
+    "watching",
+]
 
 FOREVER = -1
 
@@ -346,6 +356,38 @@ class WatchedRLock(WatchedLock):
     def _acquire_restore(self, times: int) -> None:
         self._watch.take(self, True, FOREVER)
         self._times = times
+
+
+def name_locks(state: object, path: str = "", depth: int = 4) -> None:
+    """Call each watched lock that can be reached from `state` by the way that leads to it; others keep their names.
+
+    >>> watch = Watch()
+    >>> state = {"a": [watch.Lock()]}
+    >>> name_locks(state)
+    >>> state["a"][0].name
+    "['a'][0]"
+    """
+    _name_locks(state, path, depth, set())
+
+
+def _name_locks(thing: object, path: str, depth: int, seen: set[int]) -> None:
+    if isinstance(thing, WatchedLock):
+        if path and id(thing) not in seen:
+            thing.name = path.removeprefix(".")
+        seen.add(id(thing))
+        return
+    if not depth or id(thing) in seen:
+        return
+    seen.add(id(thing))
+    if isinstance(thing, Mapping):
+        inside = [(f"{path}[{key!r}]", value) for key, value in thing.items()]
+    elif isinstance(thing, list | tuple):
+        inside = [(f"{path}[{number}]", value) for number, value in enumerate(thing)]
+    else:
+        inside = [(f"{path}.{name}", value) for name, value in getattr(thing, "__dict__", {}).items()]
+    # What is nearest first, so that a lock gets its shortest name.
+    for at, value in sorted(inside, key=lambda item: not isinstance(item[1], WatchedLock)):
+        _name_locks(value, at, depth - 1, seen)
 
 
 def _check(blocking: bool, timeout: float) -> None:

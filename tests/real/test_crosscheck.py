@@ -175,7 +175,7 @@ def test_every_outcome_has_a_schedule_that_forces_it() -> None:
         value = yield Read("x")
         yield Write("x", value * 2 + 1)
 
-    program = Program({name: body for name in "abc"}, memory={"x": 1})
+    program = Program(dict.fromkeys("abc", body), memory={"x": 1})
     wanted = check(program).outcomes
     found = schedules_by_outcome(program, wanted)
     assert set(found) == set(wanted)

@@ -67,7 +67,10 @@ def test_the_unsafe_transfers_end_by_themselves_and_both_orders_are_seen() -> No
         assert (natural.outcome.how == "deadlocked") == bool(natural.deadlocks)
         if natural.deadlocks:
             assert natural.outcome.memory == ((("balance", 1), 1000), (("balance", 2), 1000))
-            assert natural.deadlocks[0].threads == ("t0", "t1")
+            assert str(natural.deadlocks[0]) == (
+                "t0 holds accounts[1].lock and wants accounts[2].lock, held by t1; "
+                "t1 holds accounts[2].lock and wants accounts[1].lock, held by t0"
+            )
         assert {order.thread for order in natural.orders} == {"t0", "t1"}
 
 
