@@ -78,7 +78,6 @@ class Report:
     findings: tuple[Finding, ...]
     outcomes: Mapping[Outcome, int | None]
     states: int
-    transitions: int
     runs: int | None
     seed: int | None
     lock_edges: tuple[LockEdge, ...]
@@ -249,7 +248,6 @@ class _Check:
                 for outcome in sorted(explored.outcomes, key=lambda outcome: outcome.sort_key)
             },
             states=explored.states,
-            transitions=explored.transitions,
             runs=explored.runs,
             seed=self.seed if self.scheduler is Scheduler.RANDOM else None,
             lock_edges=lock_edges(self.machine.all_pending()),

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, assert_never
 from simulator.bodies import Answer, Automaton, End, Raised, SourceLine
 from simulator.errors import InternalError, ProgramError, nearest
 from simulator.ops import (
+    Access,
     Acquire,
     Add,
     CompareAndSwap,
@@ -83,7 +84,8 @@ class _Class:
 class Machine:
     """A program made ready to run step by step.
 
-    `initial` is the first state. `enabled`, `step` and `successors` are pure functions of a state (they grow tables behind
+    `initial` is the first state; a state has `bits` bits. `events` are all steps known so far by number, `accesses` says of each
+    whether it touches memory. `enabled`, `step` and `successors` are pure functions of a state (they grow tables behind
     the scenes, never change an answer). Thread numbers follow `program.threads`.
 
     With `merge=False` no two places of a body are merged: the slow oracle for everything else.
@@ -150,6 +152,7 @@ class Machine:
         self.rows: list[list[Row]] = [[] for _ in self.threads]
         self.class_rows: list[list[ClassRow]] = [[] for _ in self._classes]
         self.events: list[Event] = []
+        self.accesses: list[bool] = []
         state = 0
         for location, value in program.memory.items():
             state += self._value_number(value) << self._locations[location]
@@ -160,6 +163,7 @@ class Machine:
             for thread in group.threads:
                 state += local << self._shifts[thread]
         self.initial: State = state
+        self.bits = shift
         self.fields = tuple(zip(self._shifts, self.rows, strict=True))
         self.local_mask = self._local_mask
 
@@ -331,6 +335,8 @@ class Machine:
         if effect is not None:
             move = (((effect.local - local) << self._shifts[thread]) + effect.shared, len(self.events))
             self.events.append(effect.event.by(self.threads[thread]))
+            touched = effect.event.footprint
+            self.accesses.append(touched.access != Access.NONE and not touched.on_lock)
         self.rows[thread][local][2][value] = move
         return move
 

@@ -27,7 +27,7 @@ class Riders:
         self._after: list[dict[int, tuple[int, Sightings]]] = []
         self._in_memory: dict[int, Sightings] = {}
         self._together: dict[tuple[int, int], Sightings] = {}
-        self._watches_memory = any(type(d).in_memory is not Detector.in_memory for d in detectors)
+        self.watches_memory = any(type(d).in_memory is not Detector.in_memory for d in detectors)
         notices = {name: machine.initial_notices(number) for number, name in enumerate(machine.threads)}
         memos = []
         seen: list[Sightings] = []
@@ -54,7 +54,7 @@ class Riders:
 
     def in_state(self, state: State) -> Sightings:
         """What a state's memory shows."""
-        if not self._watches_memory:
+        if not self.watches_memory:
             return ()
         part = self._machine.memory_part(state)
         seen = self._in_memory.get(part)

@@ -429,10 +429,9 @@ def _text(found: CrossCheck) -> str:
         ended = str(run.forced.outcome) if run.forced.outcome is not None else "stopped there"
         verdict = "as the model, step for step" if run.difference is None else f"DIFFER at {run.difference}"
         forced.add_row("\n".join(run.shows), str(run.forced.schedule), ended, verdict)
-    parts.append(
-    number = len(found.forced)
-    parts.append(f"2. Forced on real threads ({number} schedule{'s' * (number != 1)})\n\n{table_text(forced)}")
-    )
+    count = len(found.forced)
+    said = f"{count} schedule{'s' * (count != 1)}"
+    parts.append(f"2. Forced on real threads ({said})\n\n{table_text(forced)}")
 
     natural = found.natural
     if natural is not None:

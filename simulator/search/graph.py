@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from simulator.analysis.detector import Sightings
 from simulator.analysis.finding import Sighting
 from simulator.analysis.riders import Riders
 from simulator.machine import Machine, State
-from simulator.ops import Access
 from simulator.search.budget import Budget, Stop, without_collecting
 from simulator.trace import Outcome
 
@@ -20,12 +20,11 @@ LOOK_AT_CLOCK = 4096
 class Explored:
     """What a search saw: how much, why it stopped, what ended how, and one schedule for each sighting.
 
-    `runs` counts interleavings, where the search goes through them one by one.
+    `states` counts pairs of a state and a riding memo; `runs` counts interleavings, where the search goes through them one by one.
     """
 
     stop: Stop = Stop.COMPLETE
     states: int = 0
-    transitions: int = 0
     runs: int | None = None
     outcomes: dict[Outcome, int | None] = field(default_factory=dict)
     """Each outcome seen, with how many of the runs ended so where runs are counted."""
@@ -39,17 +38,22 @@ class Explored:
 
 
 class StateGraph:
-    """A breadth-first search over (state, riding memo). It can be asked for schedules afterwards: they have the fewest steps."""
+    """A breadth-first search over (state, riding memo), so the schedules that it remembers have the fewest steps.
+
+    A node is one integer: the memo's number above the state's bits, so that a step adds to it what it adds to the state.
+    """
 
     def __init__(self, machine: Machine, riders: Riders, budget: Budget) -> None:
         self.machine = machine
         self.riders = riders
         self.budget = budget
         self.explored = Explored()
-        self._memo_bits = 32
         # Each node with the node it was first reached from.
         self._parents: dict[int, int] = {}
         self._seen: dict[Sighting, tuple[int, tuple[int, ...]]] = {}
+        # What riding detectors make of an event, by memo: what to add to the node and what is seen; None for nothing.
+        self._effects: list[dict[int, tuple[int, Sightings] | None]] = []
+        self._looked_at: set[tuple[int, ...]] = set()
 
     def run(self) -> Explored:
         """Search to the end or to the budget's. What was seen until then is kept, after Ctrl-C too."""
@@ -64,63 +68,67 @@ class StateGraph:
         return self.explored
 
     def _search(self) -> None:
-        explored, riders, machine, parents = self.explored, self.riders, self.machine, self._parents
-        budget = self.budget
+        explored, machine, parents, budget = self.explored, self.machine, self._parents, self.budget
         deadline = budget.deadline()
-        memo_bits = self._memo_bits
-        memo_mask = (1 << memo_bits) - 1
-        moves_of = machine.moves
-        after = riders.after
-        memo, seen = riders.start
-        first = machine.initial << memo_bits | memo
+        fields, local_mask, accesses = machine.fields, machine.local_mask, machine.accesses
+        watches_memory = self.riders.watches_memory
+        memo_shift = machine.bits
+        limit = budget.max_states or 0
+        memo, seen = self.riders.start
+        first = memo << memo_shift | machine.initial
         parents[first] = -1
-        self._note(seen, first)
-        self._note(riders.in_state(machine.initial), first)
-        touches: dict[int, bool] = {}
+        self._note((*seen, *self.riders.in_state(machine.initial)), first)
         frontier = [first]
         depth = 0
-        transitions = 0
         countdown = LOOK_AT_CLOCK
         while frontier:
-            following = []
+            if depth == budget.max_steps:
+                self._cut(frontier)
+                return
+            following: list[int] = []
             for node in frontier:
-                state, memo = node >> memo_bits, node & memo_mask
-                moves = moves_of(state)
-                if not moves:
-                    self._end(state, node, cut=False)
-                    continue
-                if depth == budget.max_steps:
-                    explored.stop = Stop.STEPS
-                    self._end(state, node, cut=True)
-                    continue
-                accesses = []
-                for thread, reached, event in moves:
-                    touching = touches.get(event)
-                    if touching is None:
-                        touched = machine.events[event].footprint
-                        touching = touches[event] = touched.access != Access.NONE and not touched.on_lock
-                    if touching:
-                        accesses.append(event)
-                    next_memo, seen = after(memo, event)
-                    next_node = reached << memo_bits | next_memo
-                    if seen:
-                        self._note(seen, node, (thread,))
-                    transitions += 1
-                    if next_node not in parents:
-                        parents[next_node] = node
-                        following.append(next_node)
-                        seen = riders.in_state(reached)
-                        if seen:
-                            self._note(seen, next_node)
-                if len(accesses) > 1:
-                    seen = riders.together(accesses)
-                    if seen:
-                        self._note_together(seen, node, moves)
+                memo = node >> memo_shift
+                while memo >= len(self._effects):
+                    self._effects.append({})
+                effects = self._effects[memo]
+                blocked = True
+                touching: list[int] = []
+                thread = 0
+                # The loop of `Machine.moves`, written out: this is where a search spends its time.
+                for thread_shift, rows in fields:
+                    shift, mask, moves = rows[(node >> thread_shift) & local_mask]
+                    value = (node >> shift) & mask
+                    try:
+                        move = moves[value]
+                    except KeyError:
+                        move = machine.grow(thread, (node >> thread_shift) & local_mask, value)
+                    if move is not None:
+                        blocked = False
+                        delta, event = move
+                        reached = node + delta
+                        if accesses[event]:
+                            touching.append(event)
+                        try:
+                            effect = effects[event]
+                        except KeyError:
+                            effect = effects[event] = self._effect(memo, event)
+                        if effect is not None:
+                            reached += effect[0]
+                            self._note(effect[1], node, (thread,))
+                        if reached not in parents:
+                            parents[reached] = node
+                            following.append(reached)
+                            if watches_memory:
+                                self._note(self._in_state(reached), reached)
+                    thread += 1
+                if blocked:
+                    self._end(node, cut=False)
+                elif len(touching) > 1 and tuple(touching) not in self._looked_at:
+                    self._together(node, tuple(touching))
                 countdown -= 1
-                if not countdown or (budget.max_states is not None and len(parents) >= budget.max_states):
+                if not countdown or len(parents) >= limit > 0:
                     countdown = LOOK_AT_CLOCK
-                    explored.transitions = transitions
-                    if budget.max_states is not None and len(parents) >= budget.max_states:
+                    if len(parents) >= limit > 0:
                         explored.stop = Stop.STATES
                         return
                     if budget.late(deadline, len(parents)):
@@ -128,35 +136,53 @@ class StateGraph:
                         return
             frontier = following
             depth += 1
-        explored.transitions = transitions
 
-    def _end(self, state: State, node: int, *, cut: bool) -> None:
+    def _effect(self, memo: int, event: int) -> tuple[int, Sightings] | None:
+        after, seen = self.riders.after(memo, event)
+        return ((after - memo) << self.machine.bits, seen) if after != memo or seen else None
+
+    def _in_state(self, node: int) -> Sightings:
+        return self.riders.in_state(self._state(node))
+
+    def _state(self, node: int) -> State:
+        return node & ((1 << self.machine.bits) - 1)
+
+    def _cut(self, frontier: list[int]) -> None:
+        """The step budget is used up: what could still move is out of steps."""
+        for node in frontier:
+            if self.machine.enabled(self._state(node)):
+                self.explored.stop = Stop.STEPS
+                self._end(node, cut=True)
+            else:
+                self._end(node, cut=False)
+
+    def _end(self, node: int, *, cut: bool) -> None:
+        state = self._state(node)
         self.explored.outcomes.setdefault(self.machine.outcome(state, cut=cut), None)
         if not cut:
             self._note(self.riders.at_end(state), node)
 
-    def _note(self, seen: tuple[Sighting, ...], node: int, then: tuple[int, ...] = ()) -> None:
+    def _note(self, seen: Sightings, node: int, then: tuple[int, ...] = ()) -> None:
         for sighting in seen:
             self._seen.setdefault(sighting, (node, then))
 
-    def _note_together(self, seen: tuple[Sighting, ...], node: int, moves: list[tuple[int, State, int]]) -> None:
-        """Two steps that are possible together: the schedule takes the one and then the other."""
-        for sighting in seen:
-            if sighting in self._seen:
-                continue
-            for place, (first, _, one) in enumerate(moves):
-                for second, _, other in moves[place + 1 :]:
-                    if sighting in self.riders.together([one, other]):
-                        self._seen.setdefault(sighting, (node, (first, second)))
+    def _together(self, node: int, touching: tuple[int, ...]) -> None:
+        """Steps that are possible in one state: the schedule of a sighting takes the one and then the other."""
+        self._looked_at.add(touching)
+        if not self.riders.together(list(touching)):
+            return
+        moves = [(thread, event) for thread, _, event in self.machine.moves(self._state(node)) if event in touching]
+        for place, (first, one) in enumerate(moves):
+            for second, other in moves[place + 1 :]:
+                self._note(self.riders.together([one, other]), node, (first, second))
 
     def _path(self, node: int) -> list[int]:
         """The schedule that first reached a node."""
         path = []
-        bits = self._memo_bits
         while (parent := self._parents[node]) != -1:
-            memo = parent & ((1 << bits) - 1)
-            for thread, reached, event in self.machine.moves(parent >> bits):
-                if reached << bits | self.riders.after(memo, event)[0] == node:
+            memo = parent >> self.machine.bits
+            for thread, reached, event in self.machine.moves(self._state(parent)):
+                if self.riders.after(memo, event)[0] << self.machine.bits | reached == node:
                     path.append(thread)
                     break
             node = parent
