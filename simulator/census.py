@@ -109,28 +109,44 @@ def count(
             machine = machine.widened()
 
 
-Canonical = tuple[int, ...]
-"""The shared fields, then the threads' local states: interchangeable threads side by side, in ascending order."""
+class _Slot:
+    """One local state of one class: where its number of threads stands in a node, and what its next step does."""
+
+    __slots__ = ("deltas", "field", "local", "mask", "number", "shift")
+
+    def __init__(self, number: int, local: int, field: int, shift: int, mask: int) -> None:
+        self.number = number
+        self.local = local
+        self.field = field
+        self.shift = shift
+        self.mask = mask
+        self.deltas: dict[int, int | None] = {}
+        """What the step adds to a node, by the value that it touches; None where it is blocked."""
 
 
 class _Counting:
+    """A node is one integer: the memory and lock fields, and above them how many threads are in each local state.
+
+    Interchangeable threads in one local state are so one number, and a step adds to the node whatever thread takes it.
+    """
+
     def __init__(self, machine: Machine, max_steps: int | None, max_states: int, budget: Budget) -> None:
         self.machine = machine
         self.max_steps = max_steps
         self.max_states = max_states
         self.budget = budget
-        self.order = [thread for members in machine.classes for thread in members]
-        self.slices: list[tuple[int, int, int]] = []
-        start = 1
-        for number, members in enumerate(machine.classes):
-            self.slices.append((number, start, start + len(members)))
-            start += len(members)
+        self.width = len(machine.threads).bit_length()
+        self.shared_bits = machine.bits - machine.shared_shift
+        self.slots: list[_Slot] = []
+        self.by_local: dict[tuple[int, int], _Slot] = {}
+        self.occupied: dict[int, list[tuple[int, int, int, dict[int, int | None], _Slot]]] = {}
 
     def run(self) -> Census:
-        initial = self.canonical(self.machine.initial)
-        scale = lcm(*range(1, len(self.order) + 1))
-        layer: dict[Canonical, Weight] = {initial: (1, 1)}
-        ended: dict[Outcome, list[Any]] = {}
+        initial = self.node(self.machine.initial)
+        scale = lcm(*range(1, len(self.machine.threads) + 1))
+        layer: dict[int, Weight] = {initial: (1, 1)}
+        ways_to: dict[Outcome, int] = {}
+        odds_of: dict[Outcome, Fraction] = {}
         unit = 1
         depth = 0
         visited = 0
@@ -143,79 +159,147 @@ class _Counting:
                 # Longer than any run could be whose threads never come back to a place: there may be no end.
                 checked_for_cycles = True
                 self.refuse_cycles(initial)
-            cut = depth == self.max_steps
-            following: dict[Canonical, Weight] = {}
-            get = following.get
-            for state, (ways, chance) in layer.items():
-                moves = self.moves(state)
-                if not moves or cut:
-                    outcome = self.machine.outcome(self.state(state), cut=bool(moves))
-                    entry = ended.setdefault(outcome, [0, Fraction(0)])
-                    entry[0] += ways
-                    entry[1] += Fraction(chance, unit)
-                    continue
-                part = chance * (scale // sum(times for _, times in moves))
-                for after, times in moves:
-                    known = get(after)
-                    if known is None:
-                        following[after] = (ways * times, part * times)
-                    else:
-                        following[after] = (known[0] + ways * times, known[1] + part * times)
+            ended: dict[Outcome, Weight] = {}
+            if depth == self.max_steps:
+                following: dict[int, Weight] = {}
+                for node, weight in layer.items():
+                    self.end(node, weight, ended, cut=bool(self.moves(node)))
+            else:
+                following = self.next_layer(layer, scale, ended)
+            for outcome, (ways, chance) in ended.items():
+                ways_to[outcome] = ways_to.get(outcome, 0) + ways
+                odds_of[outcome] = odds_of.get(outcome, Fraction(0)) + Fraction(chance, unit)
             layer = following
             unit *= scale
             depth += 1
-        ranked = sorted(ended, key=lambda outcome: outcome.sort_key)
+        ranked = sorted(ways_to, key=lambda outcome: outcome.sort_key)
         return Census(
-            outcomes={outcome: ended[outcome][0] for outcome in ranked},
-            odds={outcome: ended[outcome][1] for outcome in ranked},
+            outcomes={outcome: ways_to[outcome] for outcome in ranked},
+            odds={outcome: odds_of[outcome] for outcome in ranked},
             states=visited,
             longest=depth - 1,
             max_steps=self.max_steps if any(outcome.how == "out of steps" for outcome in ranked) else None,
         )
 
-    def moves(self, state: Canonical) -> list[tuple[Canonical, int]]:
-        """The states one step on, each with how many of the interchangeable threads can take that step."""
-        found = []
-        shared = state[0]
-        class_rows = self.machine.class_rows
-        for number, start, stop in self.slices:
-            rows = class_rows[number]
-            at = start
-            while at < stop:
-                local = state[at]
-                end = at + 1
-                while end < stop and state[end] == local:
-                    end += 1
-                shift, mask, table = rows[local]
-                value = (shared >> shift) & mask
+    def next_layer(
+        self, layer: Mapping[int, Weight], scale: int, ended: dict[Outcome, Weight]
+    ) -> dict[int, Weight]:
+        """The nodes one step on with their weights; what has no step on is added to `ended`."""
+        following: dict[int, Weight] = {}
+        get = following.get
+        occupied_by_threads = self.occupied
+        shared_bits = self.shared_bits
+        parts = [0, *(scale // enabled for enabled in range(1, len(self.machine.threads) + 1))]
+        for node, (ways, chance) in layer.items():
+            threads = node >> shared_bits
+            occupied = occupied_by_threads.get(threads)
+            if occupied is None:
+                occupied = self.decode(threads)
+            moves = []
+            enabled = 0
+            for times, shift, mask, deltas, slot in occupied:
+                value = (node >> shift) & mask
                 try:
-                    move = table[value]
+                    delta = deltas[value]
                 except KeyError:
-                    move = self.machine.grow_class(number, local, value)
-                if move is not None:
-                    reached, change = move
-                    if stop - start == 1:
-                        after = (shared + change, *state[1:at], reached, *state[stop:])
+                    delta = self.grow(slot, value)
+                if delta is not None:
+                    moves.append((node + delta, times))
+                    enabled += times
+            if not moves:
+                self.end(node, (ways, chance), ended, cut=False)
+                continue
+            chance *= parts[enabled]
+            for after, times in moves:
+                known = get(after)
+                if times == 1:
+                    if known is None:
+                        following[after] = (ways, chance)
                     else:
-                        members = [*state[start:at], *state[at + 1 : stop], reached]
-                        members.sort()
-                        after = (shared + change, *state[1:start], *members, *state[stop:])
-                    found.append((after, end - at))
-                at = end
+                        following[after] = (known[0] + ways, known[1] + chance)
+                elif known is None:
+                    following[after] = (ways * times, chance * times)
+                else:
+                    following[after] = (known[0] + ways * times, known[1] + chance * times)
+        return following
+
+    def moves(self, node: int) -> list[int]:
+        """The nodes one step on."""
+        found = []
+        for _, shift, mask, deltas, slot in self.decode(node >> self.shared_bits):
+            value = (node >> shift) & mask
+            delta = deltas[value] if value in deltas else self.grow(slot, value)
+            if delta is not None:
+                found.append(node + delta)
         return found
 
-    def canonical(self, state: State) -> Canonical:
-        parts = [self.machine.shared_part(state)]
-        for members in self.machine.classes:
-            parts.extend(sorted(self.machine.locals_of(state, members)))
-        return tuple(parts)
+    def end(self, node: int, weight: Weight, ended: dict[Outcome, Weight], *, cut: bool) -> None:
+        outcome = self.machine.outcome(self.state(node), cut=cut)
+        ways, chance = ended.get(outcome, (0, 0))
+        ended[outcome] = (ways + weight[0], chance + weight[1])
 
-    def state(self, canonical: Canonical) -> State:
-        return self.machine.state_of(canonical[0], dict(zip(self.order, canonical[1:], strict=True)))
+    def decode(self, threads: int) -> list[tuple[int, int, int, dict[int, int | None], _Slot]]:
+        """The local states that have threads in them, each with how many and what its step does."""
+        known = self.occupied.get(threads)
+        if known is not None:
+            return known
+        found = []
+        rest = threads
+        mask = (1 << self.width) - 1
+        place = 0
+        while rest:
+            # Jump over empty fields: the lowest set bit tells the first field with threads.
+            skip = ((rest & -rest).bit_length() - 1) // self.width
+            place += skip
+            rest >>= skip * self.width
+            slot = self.slots[place]
+            found.append((rest & mask, slot.shift, slot.mask, slot.deltas, slot))
+            rest >>= self.width
+            place += 1
+        self.occupied[threads] = found
+        return found
+
+    def slot(self, number: int, local: int) -> _Slot:
+        known = self.by_local.get((number, local))
+        if known is None:
+            shift, mask, _ = self.machine.class_rows[number][local]
+            field = self.shared_bits + self.width * len(self.slots)
+            known = _Slot(number, local, field, shift - self.machine.shared_shift if mask else 0, mask)
+            self.by_local[number, local] = known
+            self.slots.append(known)
+        return known
+
+    def grow(self, slot: _Slot, value: int) -> int | None:
+        move = self.machine.grow_class(slot.number, slot.local, value)
+        delta = None
+        if move is not None:
+            reached = self.slot(slot.number, move[0])
+            delta = (move[1] >> self.machine.shared_shift) + (1 << reached.field) - (1 << slot.field)
+        slot.deltas[value] = delta
+        return delta
+
+    def node(self, state: State) -> int:
+        node = state >> self.machine.shared_shift
+        for number, members in enumerate(self.machine.classes):
+            for local in self.machine.locals_of(state, members):
+                node += 1 << self.slot(number, local).field
+        return node
+
+    def state(self, node: int) -> State:
+        """One of the states that a node stands for: threads are handed to local states in thread order."""
+        free = [list(members) for members in self.machine.classes]
+        locals_ = {}
+        for times, _, _, _, slot in self.decode(node >> self.shared_bits):
+            for _ in range(times):
+                locals_[free[slot.number].pop(0)] = slot.local
+        shared = (node & ((1 << self.shared_bits) - 1)) << self.machine.shared_shift
+        return self.machine.state_of(shared, locals_)
 
     def locals_seen(self) -> int:
-        rows = self.machine.class_rows
-        return sum(len(rows[number]) * (stop - start) for number, start, stop in self.slices)
+        return sum(
+            len(rows) * len(members)
+            for rows, members in zip(self.machine.class_rows, self.machine.classes, strict=True)
+        )
 
     def check_limits(self, visited: int, deadline: float | None) -> None:
         if visited > self.max_states:
@@ -226,17 +310,17 @@ class _Counting:
         if self.budget.late(deadline, visited):
             raise LimitError(f"counting was not done after {self.budget.timeout:g} s (timeout)")
 
-    def refuse_cycles(self, initial: Canonical) -> None:
-        if _has_cycle(initial, lambda state: [after for after, _ in self.moves(state)], self.max_states):
+    def refuse_cycles(self, initial: int) -> None:
+        if _has_cycle(initial, self.moves, self.max_states):
             raise LimitError(
                 "the program can run for ever, so it has infinitely many interleavings: give max_steps to cut each one there"
             )
 
 
-def _has_cycle(initial: Canonical, after: Callable[[Canonical], list[Canonical]], max_states: int) -> bool:
+def _has_cycle(initial: int, after: Callable[[int], list[int]], max_states: int) -> bool:
     """Whether a state can be reached again from itself: depth-first search for an edge back into the current path."""
-    on_path: dict[Canonical, bool] = {initial: True}
-    stack: list[tuple[Canonical, Iterator[Canonical]]] = [(initial, iter(after(initial)))]
+    on_path: dict[int, bool] = {initial: True}
+    stack: list[tuple[int, Iterator[int]]] = [(initial, iter(after(initial)))]
     while stack:
         state, rest = stack[-1]
         for following in rest:
