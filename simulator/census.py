@@ -13,7 +13,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Any
 
-from simulator.errors import LimitError
+from simulator.errors import EndlessError, LimitError
 from simulator.machine import COMPACT, LayoutFull, Machine, State
 from simulator.program import Program
 from simulator.search.budget import Budget, without_collecting
@@ -88,8 +88,8 @@ def count(
 ) -> Census:
     """Count a program's interleavings by outcome, exactly.
 
-    With `max_steps`, interleavings longer than that are cut there and counted as "out of steps". Raises LimitError for a program
-    with interleavings without end (unless `max_steps` is given), and when more than `max_states` states are needed or the
+    With `max_steps`, interleavings longer than that are cut there and counted as "out of steps". Raises EndlessError for a
+    program that can run for ever (unless `max_steps` is given), and LimitError when more than `max_states` states are needed or the
     time of `budget` is up: a part of a count would be no count.
 
     >>> from simulator.ops import Read, Write
@@ -181,9 +181,7 @@ class _Counting:
             max_steps=self.max_steps if any(outcome.how == "out of steps" for outcome in ranked) else None,
         )
 
-    def next_layer(
-        self, layer: Mapping[int, Weight], scale: int, ended: dict[Outcome, Weight]
-    ) -> dict[int, Weight]:
+    def next_layer(self, layer: Mapping[int, Weight], scale: int, ended: dict[Outcome, Weight]) -> dict[int, Weight]:
         """The nodes one step on with their weights; what has no step on is added to `ended`."""
         following: dict[int, Weight] = {}
         get = following.get
@@ -312,8 +310,8 @@ class _Counting:
 
     def refuse_cycles(self, initial: int) -> None:
         if _has_cycle(initial, self.moves, self.max_states):
-            raise LimitError(
-                "the program can run for ever, so it has infinitely many interleavings: give max_steps to cut each one there"
+            raise EndlessError(
+                "the program can run for ever, so it has infinitely many interleavings; give max_steps to cut each one there"
             )
 
 

@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "EndlessError",
     "InternalError",
     "LimitError",
     "NondeterminismError",
@@ -44,6 +45,10 @@ class ScheduleError(UsageError):
 
 class LimitError(SimulatorError):
     """Something asked for in full is larger than the limit that was given; says which limit."""
+
+
+class EndlessError(LimitError):
+    """The program can run for ever, so its interleavings have no number."""
 
 
 class InternalError(SimulatorError):

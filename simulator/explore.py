@@ -12,15 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from simulator.analysis.data_race import DataRace
 from simulator.analysis.detector import Detector
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Finding, Kind, Share, Sighting, Status
 from simulator.analysis.lock_order import CycleSeen, LockEdge, LockOrder, explain_cycle, lock_edges
-from simulator.analysis.lost_update import LostUpdate
 from simulator.analysis.riders import Riders
 from simulator.census import Census, count
-from simulator.errors import InternalError, LimitError, UsageError, nearest
+from simulator.errors import EndlessError, LimitError, UsageError, nearest
 from simulator.machine import COMPACT, LayoutFull, Machine
 from simulator.program import Program
 from simulator.search.budget import Budget, Stop
@@ -182,7 +180,9 @@ def explore(
     """
     chosen = Scheduler.named(scheduler)
     if chosen is Scheduler.GRAPH:
-        raise UsageError("the state graph visits states, not runs; explore with scheduler 'naive' or 'random', or use check")
+        raise UsageError(
+            "the state graph visits states, not runs; explore with scheduler 'naive' or 'random', or use check"
+        )
     limits = _limits(chosen, budget or Budget(), seed)
     machine = Machine(program)
     return (
@@ -325,7 +325,9 @@ class _Check:
         for sighting, schedule in seen.items():
             told = self.told(sighting, short.get(sighting, schedule), shortest=sighting in short)
             found.append(replace(told, share=counted.get(sighting)))
-        found.extend(self.cycles(explored, {finding.objects: finding for finding in found if finding.kind is Kind.DEADLOCK}))
+        found.extend(
+            self.cycles(explored, {finding.objects: finding for finding in found if finding.kind is Kind.DEADLOCK})
+        )
         return found
 
     def shortest(self, seen: Mapping[Sighting, tuple[int, ...]]) -> dict[Sighting, tuple[int, ...]]:
@@ -404,6 +406,8 @@ class _Check:
     def census(self) -> tuple[Census | None, str]:
         try:
             return count(self.machine, max_states=MAX_STATES, budget=self.budget), ""
+        except EndlessError:
+            return None, "the program can run for ever"
         except LimitError as error:
             return None, str(error)
 
@@ -415,4 +419,3 @@ def _pending_in(run: Run) -> list[tuple[str, Any]]:
         for thread, wanted in situation.pending.items()
         if wanted is not None
     ]
-

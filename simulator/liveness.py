@@ -55,7 +55,11 @@ def _table(code: CodeType) -> dict[int, frozenset[str]] | None:
         reads.append(effect[0])
         kills.append(effect[1])
         after = []
-        if instruction.opname not in _ENDS and instruction.opname not in _JUMPS_ALWAYS and number + 1 < len(instructions):
+        if (
+            instruction.opname not in _ENDS
+            and instruction.opname not in _JUMPS_ALWAYS
+            and number + 1 < len(instructions)
+        ):
             after.append(number + 1)
         if instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs:
             if instruction.argval not in place:
@@ -63,7 +67,8 @@ def _table(code: CodeType) -> dict[int, frozenset[str]] | None:
             after.append(place[instruction.argval])
         follows.append(after)
     entries: Iterable[tuple[int, int, int]] = (
-        (entry.start, entry.end, entry.target) for entry in bytecode.exception_entries  # type: ignore[attr-defined]
+        (entry.start, entry.end, entry.target)
+        for entry in bytecode.exception_entries  # type: ignore[attr-defined]
     )
     for start, end, target in entries:
         if target not in place:

@@ -109,7 +109,9 @@ class Machine:
         self._value_numbers: dict[Key, int] = {}
         bodies = list(program.bodies.values())
         groups = program.interchangeable()
-        self._setup([Automaton(bodies[group[0]], thread=self.threads[group[0]], merge=merge) for group in groups], groups)
+        self._setup(
+            [Automaton(bodies[group[0]], thread=self.threads[group[0]], merge=merge) for group in groups], groups
+        )
 
     def widened(self) -> Machine:
         """The same machine with fields twice as wide, and the automata that have grown so far."""

@@ -9,12 +9,14 @@ the interpreter's value stack. `gc.get_referents` sees that stack. Its layout be
 merging is on only where it was tested (`SUPPORTED`), and everywhere else no two nodes are merged: slower, never wrong.
 
 Mutable objects are compared by content and by *aliasing*: each gets a number when it is first met, so two equal lists are
-not taken for one list. What has an identity that a program could observe and content that we cannot read (a lock, a random
-generator, an open file, any object of a user's class) is not compared, and neither is a set, whose iteration order depends on its history.
+not taken for one list. A frozen dataclass is compared by its attributes. What has an identity that a program could observe
+and content that we cannot read (a lock, a random generator, an open file, any other object of a user's class) is not
+compared, and neither is a set, whose iteration order depends on its history.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import gc
 import itertools
@@ -199,7 +201,21 @@ class _Reader:
             return _Is(value)
         if kind is partial:
             return (partial, self.key(value.func), self.key(value.args), self.key(value.keywords))
+        if dataclasses.is_dataclass(value) and kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+            return (_Is(kind), self._attributes(value, kind))
         raise _Incomparable
+
+    def _attributes(self, value: object, kind: type) -> Key:
+        """All that an object of a pure Python class holds: its `__dict__` and its slots. Its bases have to be pure too."""
+        held = dict(getattr(value, "__dict__", {}))
+        for base in kind.__mro__:
+            if base.__module__ == "builtins" and base is not object:
+                raise _Incomparable
+            slots = base.__dict__.get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                if name not in ("__dict__", "__weakref__") and hasattr(value, name):
+                    held[name] = getattr(value, name)
+        return self.key(held)
 
     def _function(self, function: FunctionType) -> Key:
         if function.__dict__:
@@ -217,4 +233,3 @@ class _Reader:
     def _operation(self, operation: object) -> Key:
         fields = operator.attrgetter(*operation.__slots__)(operation)  # type: ignore[attr-defined]
         return (type(operation), self.key(fields))
-

@@ -29,8 +29,8 @@ from typing import Any, NamedTuple, assert_never
 from simulator.values import Key, value_key
 
 __all__ = [
-    "Acquire",
     "Access",
+    "Acquire",
     "Add",
     "Check",
     "CompareAndSwap",

@@ -160,5 +160,7 @@ def _named(properties: Property | Mapping[str, Property] | None, where: str) -> 
         named = {where if name == "<lambda>" else name: properties}
     for name, condition in named.items():
         if not callable(condition):
-            raise ProgramError(f"{where} property {name!r} is {condition!r}, expected a function from the memory to bool")
+            raise ProgramError(
+                f"{where} property {name!r} is {condition!r}, expected a function from the memory to bool"
+            )
     return MappingProxyType(named)

@@ -106,7 +106,7 @@ class Scenario:
         self.parameters = _parameters(build)
         self.description = inspect.getdoc(build) or summary
         self._build = build
-        self._plain: Callable[..., Plain] | None = None
+        self._plain: Callable[..., Plain | None] | None = None
 
     def program(self, **values: Any) -> Program:
         """The program for these parameters; what is not given has its default. Raises UsageError for one it cannot have."""
@@ -120,11 +120,9 @@ class Scenario:
         for name in values:
             if name not in known:
                 raise UsageError(f"scenario {self.name!r} has no parameter {name!r}{nearest(name, known)}")
-        return {
-            name: parameter.checked(values.get(name, parameter.default)) for name, parameter in known.items()
-        }
+        return {name: parameter.checked(values.get(name, parameter.default)) for name, parameter in known.items()}
 
-    def as_plain(self, build: Callable[..., Plain]) -> Callable[..., Plain]:
+    def as_plain(self, build: Callable[..., Plain | None]) -> Callable[..., Plain | None]:
         """Decorator: the function, with the same parameters, that gives the plain Python version."""
         self._plain = build
         return build

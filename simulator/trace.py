@@ -185,7 +185,9 @@ class Schedule(tuple[str, ...]):
         for position, token in enumerate(text.split(), start=1):
             match = _TOKEN.fullmatch(token)
             if match is None:
-                raise ScheduleError(f"schedule word {position} {token!r} cannot be read; write a thread's name, or name*3")
+                raise ScheduleError(
+                    f"schedule word {position} {token!r} cannot be read; write a thread's name, or name*3"
+                )
             thread, times = match["thread"], match["times"]
             if thread not in known:
                 raise ScheduleError(f"schedule word {position} names thread {thread!r}{nearest(thread, known)}")

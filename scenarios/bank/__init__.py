@@ -48,7 +48,7 @@ def bank_program(
     total = sum(balances.values())
 
     def conserved(memory: Any) -> bool:
-        return sum(memory.values()) == total
+        return bool(sum(memory.values()) == total)
 
     def no_negative(memory: Any) -> bool:
         return all(balance >= 0 for balance in memory.values())
@@ -72,7 +72,9 @@ def bank(
     accounts: Annotated[int, Range(2, 64), "how many accounts"] = 2,
     balances: Annotated[str, "what each account holds: one number for all, or one for each, with commas"] = "1000",
     transfers: Annotated[str, "who pays whom how much, one thread for each"] = ARTICLE,
-    ring: Annotated[int, Range(0, 64), "instead: a ring of this many accounts, each pays the next 500 (0: no ring)"] = 0,
+    ring: Annotated[
+        int, Range(0, 64), "instead: a ring of this many accounts, each pays the next 500 (0: no ring)"
+    ] = 0,
     funds_check: Annotated[bool, "move money only if the source has it"] = True,
     pause: Annotated[float, Range(0, 60), "seconds between two locks (virtual in the model)"] = 0.5,
 ) -> Program:

@@ -7,6 +7,7 @@ from `LockStrategy`, give it a name, and pass the class (or on the command line 
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable, Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from simulator.errors import UsageError, nearest
@@ -22,14 +23,17 @@ def lock_of(account: int) -> Hashable:
     return ("lock", account)
 
 
+@dataclass(frozen=True)
 class LockStrategy:
-    """What a transfer does about locks. `pause` is the time in seconds that it spends between two locks."""
+    """What a transfer does about locks. `pause` is the time in seconds that it spends between two locks.
+
+    Frozen, so that the simulator can tell when two transfers stand at the same place: keep state out of a strategy.
+    """
+
+    pause: float = 0.5
 
     name: ClassVar[str]
     promise: ClassVar[str]
-
-    def __init__(self, pause: float = 0.5) -> None:
-        self.pause = pause
 
     def locks(self, accounts: Iterable[int]) -> tuple[Hashable, ...]:
         """All the locks that there are: one for each account, unless said otherwise."""

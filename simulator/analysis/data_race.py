@@ -116,9 +116,7 @@ class RacingNow(Detector):
         return (Sighting(self.kind, (one.name,)),)
 
 
-def _races(
-    mine: _Access, known: set[_Access], written: set[_Access], readers: Mapping[_Holder, set[_Access]]
-) -> bool:
+def _races(mine: _Access, known: set[_Access], written: set[_Access], readers: Mapping[_Holder, set[_Access]]) -> bool:
     """Whether an access is a reversible pair with the last write of its location, or with a read since."""
     if mine.access == Access.WRITE and readers:
         for holder, knowledge in readers.items():

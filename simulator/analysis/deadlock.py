@@ -70,7 +70,8 @@ class Deadlock(Detector):
     def explain(self, sighting: Sighting, run: Run) -> Finding:
         waits = wait_for(run.final)
         cycle = next(
-            (cycle for cycle in waiting_cycles(waits) if _sorted(wait.lock for wait in cycle) == sighting.objects), waits
+            (cycle for cycle in waiting_cycles(waits) if _sorted(wait.lock for wait in cycle) == sighting.objects),
+            waits,
         )
         threads = tuple(wait.thread for wait in cycle)
         behind = [wait for wait in waits if wait.thread not in threads]

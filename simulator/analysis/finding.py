@@ -65,7 +65,8 @@ class Step(NamedTuple):
         return f"step {self.number}, {self.thread}: {self.text} ({self.where})"
 
 
-class Share(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Share:
     """How often something happens: in `count` of `total` interleavings, each counted once; or of random walks, `odds`."""
 
     count: int

@@ -36,13 +36,15 @@ class LockMisuse(Detector):
 
     def explain(self, sighting: Sighting, run: Run) -> Finding:
         (lock,) = sighting.objects
-        thread, steps = None, ()
+        steps: tuple[Step, ...] = ()
         if run.events and sighting in self._in(run.events[-1].notices):
             thread, steps = run.events[-1].thread, (Step.of(len(run), run.events[-1]),)
         else:
             thread = next(name for name, notices in run.start.items() if sighting in self._in(notices))
-        what = f"{thread} ends while it holds {show_name(lock)}" if sighting.detail == EXIT else (
-            f"{thread}: {sighting.detail.replace('a lock', show_name(lock))}"
+        what = (
+            f"{thread} ends while it holds {show_name(lock)}"
+            if sighting.detail == EXIT
+            else (f"{thread}: {sighting.detail.replace('a lock', show_name(lock))}")
         )
         return Finding(
             kind=self.kind,

@@ -65,9 +65,7 @@ def _cycles(edges: tuple[LockEdge, ...]) -> Iterator[tuple[LockEdge, ...]]:
     graph = networkx.DiGraph()
     graph.add_edges_from((edge.held, edge.wanted) for edge in edges)
     component = {
-        lock: number
-        for number, locks in enumerate(networkx.strongly_connected_components(graph))
-        for lock in locks
+        lock: number for number, locks in enumerate(networkx.strongly_connected_components(graph)) for lock in locks
     }
     # One edge for each thread, pair of locks and set of held locks is enough: only the source line differs.
     distinct: dict[object, LockEdge] = {}

@@ -88,9 +88,7 @@ class FailedCheck(Detector):
             for notice in notices:
                 if isinstance(notice, Ended) and sighting in self._in((notice,)):
                     what = "its check failed" if self.kind == Kind.FAILED_CHECK else "it raised"
-                    held = (
-                        f"; it still holds {', '.join(map(show_name, notice.holding))}" if notice.holding else ""
-                    )
+                    held = f"; it still holds {', '.join(map(show_name, notice.holding))}" if notice.holding else ""
                     return Finding(
                         kind=self.kind,
                         objects=(),

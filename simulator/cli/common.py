@@ -19,7 +19,7 @@ from simulator.search.budget import Budget
 __all__ = ["Output", "ScenarioCommand", "budget_options", "json_option", "loaded_program", "progress"]
 
 
-class _Reference(click.ParamType):
+class _Reference(click.ParamType[str]):
     """The SCENARIO argument; completes the registered names."""
 
     name = "scenario"
@@ -117,7 +117,7 @@ def loaded_program(values: dict[str, Any]) -> tuple[Loaded, dict[str, Any]]:
     return loaded, {parameter.name: values[parameter.name] for parameter in loaded.parameters}
 
 
-class _Positive(click.ParamType):
+class _Positive(click.ParamType[int]):
     """A whole number above 0 that may be written 1_000_000 or 1e6."""
 
     name = "number"

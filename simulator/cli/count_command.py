@@ -16,9 +16,7 @@ __all__ = ["command"]
 @click.command("count", cls=ScenarioCommand)
 @budget_options("max_steps", "max_states")
 @json_option
-def command(
-    max_steps: int | None, max_states: int | None, timeout: float | None, as_json: bool, **values: Any
-) -> int:
+def command(max_steps: int | None, max_states: int | None, timeout: float | None, as_json: bool, **values: Any) -> int:
     """Count the interleavings of SCENARIO by outcome, exactly, without going through them.
 
     Beside each count stands its share of all interleavings, and its exact odds under a random walk over enabled threads.

@@ -26,7 +26,9 @@ TOTAL_STATES = 50_000
 
 @click.command("enumerate", cls=ScenarioCommand)
 @click.option("--limit", type=POSITIVE, help="Print at most this many.")
-@click.option("--outcome", "wanted", metavar="TEXT", help="Only those with this outcome, such as count=1 or deadlocked.")
+@click.option(
+    "--outcome", "wanted", metavar="TEXT", help="Only those with this outcome, such as count=1 or deadlocked."
+)
 @click.option(
     "--format",
     "form",
@@ -132,4 +134,3 @@ class _Writer:
         line = io.StringIO()
         csv.writer(line, lineterminator="").writerow(cells)
         click.echo(line.getvalue())
-

@@ -42,9 +42,7 @@ def command(
     everything was covered: then no finding is a proof.
     """
     loaded, given = loaded_program(values)
-    budget = Budget(
-        max_interleavings=max_interleavings, max_steps=max_steps, max_states=max_states, timeout=timeout
-    )
+    budget = Budget(max_interleavings=max_interleavings, max_steps=max_steps, max_states=max_states, timeout=timeout)
     what = "states" if scheduler == Scheduler.GRAPH else "interleavings"
     with progress(f"exploring {loaded.name}: {what}", budget) as watched:
         report = check(loaded.program(**given), scheduler=scheduler, seed=seed, budget=watched)

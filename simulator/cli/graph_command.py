@@ -27,9 +27,16 @@ KINDS = ("wait-for", "lock-order", "states", "happens-before")
 @click.command("graph", cls=ScenarioCommand)
 @click.option("--kind", type=click.Choice(KINDS), default="wait-for", help="Which graph to draw. [default: wait-for]")
 @click.option(
-    "-o", "--output", "path", metavar="FILE", help="Write there: .svg, .png, .pdf, .dot, .gv, .mmd by suffix. [default: DOT text on standard output]"
+    "-o",
+    "--output",
+    "path",
+    metavar="FILE",
+    help="Write there: .svg, .png, .pdf, .dot, .gv, .mmd by suffix. [default: DOT text on standard output]",
 )
-@click.option("--schedule", help="wait-for, happens-before: of this schedule. [default: the shortest deadlock, or the gravest finding]")
+@click.option(
+    "--schedule",
+    help="wait-for, happens-before: of this schedule. [default: the shortest deadlock, or the gravest finding]",
+)
 @click.option("--step", type=click.IntRange(min=0), help="wait-for: after this many steps. [default: at the end]")
 @click.option("--max-states", type=POSITIVE, help="states: refuse to draw more than this. [default: 200]")
 @json_option
@@ -132,4 +139,3 @@ def _lock_order(program: Program) -> tuple[Diagram, str]:
     many = "cycle" if len(cycles) == 1 else "cycles"
     about = f"{len(cycles)} {many} ({', '.join(cycles)})" if cycles else "no cycle"
     return graphs.lock_order(edges, cyclic), f"over all runs: {about}"
-

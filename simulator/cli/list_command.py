@@ -40,11 +40,15 @@ def command(as_json: bool) -> int:
         )
         return 0
     if not loaded:
-        output.text("no scenarios are registered; is the package installed? (a path/to/file.py:attribute works without)")
+        output.text(
+            "no scenarios are registered; is the package installed? (a path/to/file.py:attribute works without)"
+        )
     for one in loaded:
         output.text(f"{one.name}: {one.summary}")
         for parameter in one.parameters:
             name = parameter.name.replace("_", "-")
-            option = f"--{name}/--no-{name}" if parameter.kind is bool else f"--{name} {parameter.kind.__name__.upper()}"
+            option = (
+                f"--{name}/--no-{name}" if parameter.kind is bool else f"--{name} {parameter.kind.__name__.upper()}"
+            )
             output.text(f"    {option:24} {parameter.help} [default: {parameter.default}]")
     return 0

@@ -235,12 +235,11 @@ def _how_often(finding: Finding) -> str:
 def covered(report: Report) -> str:
     """What was looked at, and never more than that."""
     total = report.census.interleavings if report.census is not None else None
-    everything = f"all {plural(total, 'interleaving')}" if total is not None else "all interleavings"
     if report.complete:
-        how = f"{plural(report.runs, 'run')}" if report.runs is not None else f"{plural(report.states, 'state')}"
-        if total is None and report.census_missing:
-            return f"{everything} covered (complete); {how}; how many interleavings: {report.census_missing}"
-        return f"{everything} covered (complete); {how}"
+        how = plural(report.runs, "run") if report.runs is not None else plural(report.states, "state")
+        if total is None:
+            return f"all of {how} covered (complete); interleavings not counted: {report.census_missing}"
+        return f"all {plural(total, 'interleaving')} covered (complete); {how}"
     of = f" of {number(total)}" if total is not None else ""
     if report.stop is Stop.SAMPLED:
         through = f" of {plural(total, 'interleaving')}" if total is not None else ""
@@ -286,10 +285,8 @@ def _clean(report: Report) -> str:
 
 def _outcomes(report: Report, *, width: int | None, colour: bool) -> str:
     if report.census is not None and report.complete:
-        table = census_table(report.census, width=width, colour=colour)
-        return table.partition("\n\n")[2]
+        return census_table(report.census, width=width, colour=colour).partition("\n\n")[2]
     table = _table("outcome seen", "runs", right=[1]) if report.runs is not None else _table("outcome seen")
     for outcome, runs in report.outcomes.items():
         table.add_row(str(outcome), *([number(runs)] if runs is not None else []))
     return table_text(table, width=width, colour=colour)
-

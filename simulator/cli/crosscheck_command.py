@@ -1,0 +1,71 @@
+"""`simulator crosscheck`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from simulator.cli import INTERRUPTED
+from simulator.cli.common import POSITIVE, Output, ScenarioCommand, json_option, loaded_program
+from simulator.real.crosscheck import Progress, crosscheck
+from simulator.search.budget import Budget
+
+__all__ = ["command"]
+
+
+@click.command("crosscheck", cls=ScenarioCommand)
+@click.option("--runs", type=POSITIVE, default=200, help="How many natural runs. [default: 200]")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    help="Seconds for all natural runs together, and for each forced one. [default: 60]",
+)
+@click.option("--max-states", type=POSITIVE, help="States of the model to visit at most.")
+@json_option
+def command(runs: int, timeout: float, max_states: int | None, as_json: bool, **values: Any) -> int:
+    """Hold the model of SCENARIO against real threads.
+
+    Three facts, kept apart: what is possible in the model; what real threads did when forced along a schedule; what was
+    observed in natural runs of the plain Python version. Exit code 1 if real threads did what the model says is impossible.
+    """
+    loaded, given = loaded_program(values)
+    with _progress() as watched:
+        found = crosscheck(
+            loaded, given, runs=runs, timeout=timeout, budget=Budget(max_states=max_states), progress=watched
+        )
+    output = Output()
+    if as_json:
+        output.json(found.to_dict())
+    else:
+        output.text(str(found))
+    if found.interrupted:
+        click.echo("simulator: interrupted: this is only what was found so far", err=True)
+        return INTERRUPTED
+    return 0 if found.ok else 1
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A progress line on standard error, when that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Line
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
+    with Line(*columns, console=Console(stderr=True), transient=True) as line:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = line.add_task(f"{what} runs", total=total)
+            line.update(tasks[what], completed=done, total=total)
+
+        yield show
