@@ -1,1 +1,1 @@
-"""Scenarios: programs to explore by name. Each is the model; beside it stands the same thing as plain Python on real threads."""
+"""Scenarios: programs to explore by name. Beside each model stands the same thing as plain Python on real threads."""

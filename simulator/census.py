@@ -1,8 +1,9 @@
 """Exact counting without enumeration: how many interleavings end in each outcome, and how likely each is under a random walk.
 
-The number of ways to reach a state is the sum over its predecessors, so one pass over the states, layer by layer, counts what
-enumeration would visit one by one; integers grow as they must. Interchangeable threads are kept in one order: exchanging two of
-them maps interleavings to interleavings, so their states are counted together, and the counts still count every one.
+The number of ways to reach a state is the sum over its predecessors, so one pass over the states, layer by layer,
+counts what enumeration would visit one by one; integers grow as they must. Interchangeable threads are kept in one
+order: exchanging two of them maps interleavings to interleavings, so their states are counted together, and the counts
+still count every one.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ Weight = tuple[int, int]
 class Census:
     """Every interleaving of a program, counted by outcome.
 
-    `outcomes` maps each outcome to its number of interleavings; `odds` maps it to its exact probability when each enabled
-    thread is equally likely at each step. `states` is how many the count visited (interchangeable threads in one
-    order), `longest` the most steps that an interleaving takes. `max_steps` is the cut that was asked for, None for none.
+    `outcomes` maps each outcome to its number of interleavings; `odds` maps it to its exact probability when each
+    enabled thread is equally likely at each step. `states` is how many the count visited (interchangeable threads in
+    one order), `longest` the most steps that an interleaving takes. `max_steps` is the cut that was asked for, None for
+    none.
     """
 
     outcomes: Mapping[Outcome, int]
@@ -88,9 +90,9 @@ def count(
 ) -> Census:
     """Count a program's interleavings by outcome, exactly.
 
-    With `max_steps`, interleavings longer than that are cut there and counted as "out of steps". Raises EndlessError for a
-    program that can run for ever (unless `max_steps` is given), and LimitError when more than `max_states` states are needed or the
-    time of `budget` is up: a part of a count would be no count.
+    With `max_steps`, interleavings longer than that are cut there and counted as "out of steps". Raises EndlessError
+    for a program that can run for ever (unless `max_steps` is given), and LimitError when more than `max_states` states
+    are needed or the time of `budget` is up: a part of a count would be no count.
 
     >>> from simulator.ops import Read, Write
     >>> def body():

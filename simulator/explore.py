@@ -1,7 +1,7 @@
 """The loop: takes a program through a search within a budget, and makes the report.
 
-`check` answers "what is wrong with this program, and is that all?"; `explore` hands out runs one by one. What one search shares
-with another lives here and not in both: budgets, riding detectors, witnesses, shares.
+`check` answers "what is wrong with this program, and is that all?"; `explore` hands out runs one by one. What one
+search shares with another lives here and not in both: budgets, riding detectors, witnesses, shares.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class Scheduler(enum.StrEnum):
 class Report:
     """What `check` found, and exactly what it looked at.
 
-    `complete` means that every reachable state, or every interleaving, was covered: then "no finding" is a proof. `census` is the
-    exact count of the program's interleavings, None (with `census_missing` saying why) where it could not be had. `runs` counts the
-    interleavings walked one by one; the state graph walks none.
+    `complete` means that every reachable state, or every interleaving, was covered: then "no finding" is a proof.
+    `census` is the exact count of the program's interleavings, None (with `census_missing` saying why) where it could
+    not be had. `runs` counts the interleavings walked one by one; the state graph walks none.
     """
 
     program: str
@@ -140,8 +140,9 @@ def check(
 ) -> Report:
     """Look for everything that is wrong with a program, and say how far that was looked.
 
-    Each kind of finding on the same objects is reported once, with its shortest witness. Raises ProgramError when the program
-    itself cannot run, UsageError for options that do not go together. A KeyboardInterrupt ends the search and keeps what it had.
+    Each kind of finding on the same objects is reported once, with its shortest witness. Raises ProgramError when the
+    program itself cannot run, UsageError for options that do not go together. A KeyboardInterrupt ends the search and
+    keeps what it had.
 
     >>> from simulator.ops import Read, Write
     >>> def body():

@@ -1,14 +1,15 @@
 """State, enabled, step. This file alone decides what an operation does. It does not know who chose the thread.
 
-A `State` is one integer: a field of bits for each thread's local state, each memory location and each lock. It is small,
-immutable and hashable, and a step adds a number to it: what a thread's step does depends only on the thread's local state and on
-the one value that its operation touches, so each such step is worked out once, ever, and then looked up.
+A `State` is one integer: a field of bits for each thread's local state, each memory location and each lock. It is
+small, immutable and hashable, and a step adds a number to it: what a thread's step does depends only on the thread's
+local state and on the one value that its operation touches, so each such step is worked out once, ever, and then looked
+up.
 
-    rows[thread][local] = (shift, mask, moves)       the field that the thread's operation touches, and what it does by value
-    delta, event = moves[(state >> shift) & mask]    what to add to the state, and the number of the event; None if blocked
+    rows[thread][local] = (shift, mask, moves)      the field that the thread's operation touches, and what it does
+    delta, event = moves[(state >> shift) & mask]   what to add to the state, and the event's number; None if blocked
 
-A *local state* is a place in the thread's automaton together with the locks that it holds, so a lock's own field only says
-whether it is taken, and threads with the same body have the same local states.
+A *local state* is a place in the thread's automaton together with the locks that it holds, so a lock's own field only
+says whether it is taken, and threads with the same body have the same local states.
 """
 
 from __future__ import annotations
@@ -84,9 +85,9 @@ class _Class:
 class Machine:
     """A program made ready to run step by step.
 
-    `initial` is the first state; a state has `bits` bits. `events` are all steps known so far by number, `accesses` says of each
-    whether it touches memory. `enabled`, `step` and `successors` are pure functions of a state (they grow tables behind
-    the scenes, never change an answer). Thread numbers follow `program.threads`.
+    `initial` is the first state; a state has `bits` bits. `events` are all steps known so far by number, `accesses`
+    says of each whether it touches memory. `enabled`, `step` and `successors` are pure functions of a state (they grow
+    tables behind the scenes, never change an answer). Thread numbers follow `program.threads`.
 
     With `merge=False` no two places of a body are merged: the slow oracle for everything else.
 

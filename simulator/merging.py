@@ -1,17 +1,18 @@
 """When two suspended generators have the same future.
 
 This file turns a suspended body into a key, such that equal keys mean equal futures: the same code position, the same
-locals that can still be read, the same iterator positions and expression temporaries, all the way down the `yield from` chain. It promises
-nothing about generators whose keys differ, and says `None` for one that it cannot compare.
+locals that can still be read, the same iterator positions and expression temporaries, all the way down the `yield from`
+chain. It promises nothing about generators whose keys differ, and says `None` for one that it cannot compare.
 
-Code position and locals alone are wrong: a `for` loop's iterator and the temporaries of a half-evaluated expression live on
-the interpreter's value stack. `gc.get_referents` sees that stack. Its layout belongs to CPython and to the version, so
-merging is on only where it was tested (`SUPPORTED`), and everywhere else no two nodes are merged: slower, never wrong.
+Code position and locals alone are wrong: a `for` loop's iterator and the temporaries of a half-evaluated expression
+live on the interpreter's value stack. `gc.get_referents` sees that stack. Its layout belongs to CPython and to the
+version, so merging is on only where it was tested (`SUPPORTED`), and everywhere else no two nodes are merged: slower,
+never wrong.
 
-Mutable objects are compared by content and by *aliasing*: each gets a number when it is first met, so two equal lists are
-not taken for one list. A frozen dataclass is compared by its attributes. What has an identity that a program could observe
-and content that we cannot read (a lock, a random generator, an open file, any other object of a user's class) is not
-compared, and neither is a set, whose iteration order depends on its history.
+Mutable objects are compared by content and by *aliasing*: each gets a number when it is first met, so two equal lists
+are not taken for one list. A frozen dataclass is compared by its attributes. What has an identity that a program could
+observe and content that we cannot read (a lock, a random generator, an open file, any other object of a user's class)
+is not compared, and neither is a set, whose iteration order depends on its history.
 """
 
 from __future__ import annotations

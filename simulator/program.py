@@ -26,11 +26,11 @@ Property = Callable[[Mapping[Hashable, Any]], bool]
 class Program:
     """Threads, the memory and locks they share, and what must hold.
 
-    `bodies` maps each thread's name to a callable without arguments that returns a fresh generator (a generator function,
-    or a `functools.partial` of one). `memory` maps locations (any hashable name) to initial values (any hashable value).
-    `locks` names the plain locks and `rlocks` the re-entrant ones. `finally_` must hold of the memory when every thread has
-    finished, `always` after every step; each is one function from the memory to bool, or a mapping from names to such
-    functions.
+    `bodies` maps each thread's name to a callable without arguments that returns a fresh generator (a generator
+    function, or a `functools.partial` of one). `memory` maps locations (any hashable name) to initial values (any
+    hashable value). `locks` names the plain locks and `rlocks` the re-entrant ones. `finally_` must hold of the memory
+    when every thread has finished, `always` after every step; each is one function from the memory to bool, or a
+    mapping from names to such functions.
 
     Threads whose bodies are the same function with the same arguments are interchangeable; counting uses that.
 
@@ -143,7 +143,8 @@ def body_key(body: Body) -> Key:
 def _check_thread(thread: object, body: object) -> None:
     if not isinstance(thread, str) or not thread or any(c.isspace() or c in "*‖|," for c in thread):
         raise ProgramError(
-            f"thread name {thread!r} cannot be used: it must be text without spaces, '*', '|' and ',' (schedules are written with it)"
+            f"thread name {thread!r} cannot be used: it must be text without spaces, '*', '|' and ',' "
+            "(schedules are written with it)"
         )
     if not callable(body):
         hint = "; pass the generator function itself, not a call of it" if inspect.isgenerator(body) else ""

@@ -1,6 +1,7 @@
 """How often each finding happens: exactly, over all interleavings, without going through them.
 
-The census again, over (state, riding memo, which sightings there were so far): the number of ways to reach each, layer by layer.
+The census again, over (state, riding memo, which sightings there were so far): the number of ways to reach each, layer
+by layer.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ def shares(
 ) -> dict[Sighting, Share]:
     """For each wanted sighting, in how many interleavings it is seen, of how many, and its odds under a random walk.
 
-    Empty when that takes more than `max_states` states or longer than the budget's time, or when there are interleavings
-    longer than `max_states` steps: then it is not known.
+    Empty when that takes more than `max_states` states or longer than the budget's time, or when there are
+    interleavings longer than `max_states` steps: then it is not known.
     """
     bit = {sighting: 1 << number for number, sighting in enumerate(wanted)}
     deadline = budget.deadline()

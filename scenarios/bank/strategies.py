@@ -1,7 +1,8 @@
 """Lock strategies: ways of taking the locks of the two accounts that a transfer needs.
 
 A strategy is a small class: which locks there are, what to do before the money moves and what after. To add one, derive
-from `LockStrategy`, give it a name, and pass the class (or on the command line `path/to/file.py:Class`) as the strategy.
+from `LockStrategy`, give it a name, and pass the class (or on the command line `path/to/file.py:Class`) as the
+strategy.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class NoLocks(LockStrategy):
 
 
 class FromThenTo(LockStrategy):
-    """The article's unsafe one: the source's lock, then the target's. No update is lost; two opposite transfers can deadlock."""
+    """The article's unsafe one: the source's lock, then the target's. No lost update; opposite transfers can deadlock."""
 
     name = "from-then-to"
     promise = "no lost update"
@@ -117,7 +118,8 @@ class Global(LockStrategy):
 class TryLock(LockStrategy):
     """The source's lock, then only try the target's; if it is taken, give the first one back and begin again.
 
-    No lost update and no deadlock, but nothing says that it ends: two transfers can keep getting out of each other's way.
+    No lost update and no deadlock, but nothing says that it ends: two transfers can keep getting out of each other's
+    way.
     """
 
     name = "try-lock"

@@ -1,8 +1,8 @@
 """Data race: two accesses of one location, one a write, not both atomic, that nothing orders.
 
-Over one run: a pair that is *reversible*, with no chain of cause in between; equivalently, an equal run has them side by
-side. Over a state graph: both are about to happen in one reachable state. The two give the same races, because a plain
-access never blocks. Accesses of one location order what comes after them here, so a flag that is polled without
+Over one run: a pair that is *reversible*, with no chain of cause in between; equivalently, an equal run has them side
+by side. Over a state graph: both are about to happen in one reachable state. The two give the same races, because a
+plain access never blocks. Accesses of one location order what comes after them here, so a flag that is polled without
 protection is reported as racing itself, and the data behind it is not reported a second time.
 """
 
@@ -40,7 +40,8 @@ class _Holder(NamedTuple):
 class DataRace(Detector):
     """The memo: who knows of which accesses, as a set of pairs (holder, access).
 
-    It is vector clocks cut down to what can still be asked: an access is forgotten when a later write of its location covers it.
+    It is vector clocks cut down to what can still be asked: an access is forgotten when a later write of its location
+    covers it.
     """
 
     kind = Kind.DATA_RACE
@@ -96,8 +97,8 @@ class DataRace(Detector):
                 continue
             threads = (run.events[first].thread, run.events[second].thread)
             why = (
-                f"{threads[0]}'s {_verb(one)} and {threads[1]}'s {_verb(other)} of {show_name(location)} can happen at the same "
-                "moment: no lock or other chain of cause orders them"
+                f"{threads[0]}'s {_verb(one)} and {threads[1]}'s {_verb(other)} of {show_name(location)} can happen at "
+                "the same moment: no lock or other chain of cause orders them"
             )
             steps = tuple(Step.of(number + 1, run.events[number]) for number in (first, second))
             return Finding(kind=self.kind, objects=sighting.objects, threads=threads, why=why, steps=steps)

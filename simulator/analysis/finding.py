@@ -1,7 +1,7 @@
 """What is found: one type for every detector.
 
-A `Sighting` is the little that decides whether two findings are the same one; it rides inside searches. A `Finding` is the
-whole story, told once, from the shortest witness.
+A `Sighting` is the little that decides whether two findings are the same one; it rides inside searches. A `Finding` is
+the whole story, told once, from the shortest witness.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ class Share:
 class Finding:
     """Something wrong with the program, and the schedule that shows it.
 
-    `steps` are the guilty ones, by number in the witness. `shortest` says whether the witness is proved to be the shortest: fewest
-    preemptions, then fewest steps, then first in thread order. `share` is None where it was not counted. `status` is for
-    lock-order cycles alone.
+    `steps` are the guilty ones, by number in the witness. `shortest` says whether the witness is proved to be the
+    shortest: fewest preemptions, then fewest steps, then first in thread order. `share` is None where it was not
+    counted. `status` is for lock-order cycles alone.
     """
 
     kind: Kind

@@ -33,8 +33,8 @@ class Stop(enum.StrEnum):
 class Budget:
     """Limits of a search; None where there is none. Raises UsageError for a limit that is not above 0.
 
-    `max_steps` cuts each interleaving after that many steps; `timeout` is in seconds. `progress` is called now and then with how
-    much was done so far (states or interleavings).
+    `max_steps` cuts each interleaving after that many steps; `timeout` is in seconds. `progress` is called now and then
+    with how much was done so far (states or interleavings).
     """
 
     max_interleavings: int | None = None

@@ -1,4 +1,4 @@
-"""The state graph: every reachable state once, breadth first. Complete for anything that a state, or a riding memo, can show."""
+"""The state graph: every reachable state once, breadth first. Complete for what a state, or a riding memo, can show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ LOOK_AT_CLOCK = 4096
 class Explored:
     """What a search saw: how much, why it stopped, what ended how, and one schedule for each sighting.
 
-    `states` counts pairs of a state and a riding memo; `runs` counts interleavings, where the search goes through them one by one.
+    `states` counts pairs of a state and a riding memo; `runs` counts interleavings, where the search goes through them
+    one by one.
     """
 
     stop: Stop = Stop.COMPLETE
@@ -40,7 +41,8 @@ class Explored:
 class StateGraph:
     """A breadth-first search over (state, riding memo), so the schedules that it remembers have the fewest steps.
 
-    A node is one integer: the memo's number above the state's bits, so that a step adds to it what it adds to the state.
+    A node is one integer: the memo's number above the state's bits, so that a step adds to it what it adds to the
+    state.
     """
 
     def __init__(self, machine: Machine, riders: Riders, budget: Budget) -> None:

@@ -50,8 +50,9 @@ def replay(
 ) -> Run:
     """Run a program as a schedule says.
 
-    A schedule that is shorter than the program leaves the run unfinished (`outcome` is None), or with `finish` the run goes
-    on without preemption. Where the schedule does not fit, `misfit` decides; ScheduleError says at which step, why, and what was enabled.
+    A schedule that is shorter than the program leaves the run unfinished (`outcome` is None), or with `finish` the run
+    goes on without preemption. Where the schedule does not fit, `misfit` decides; ScheduleError says at which step,
+    why, and what was enabled.
 
     >>> from simulator.ops import Read, Write
     >>> def body():
