@@ -9,10 +9,11 @@ Whether a cycle really can deadlock is another question: see `Status`.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from simulator.analysis.deadlock import wait_for, waiting_cycles
 from simulator.analysis.detector import Detector, Memo, Sightings
-from simulator.analysis.finding import Finding, Kind, Sighting, Step
+from simulator.analysis.finding import Finding, Kind, Sighting, Status, Step
 from simulator.bodies import SourceLine
 from simulator.ops import Acquire, show_name
 from simulator.trace import Event, Notice, Pending, Run
@@ -116,7 +117,10 @@ class LockOrder(Detector):
             for thread, wanted in situation.pending.items()
             if wanted is not None
         ]
-        return explain_cycle(sighting, self.edges_of(sighting, dict.fromkeys(pending)), run)
+        told = explain_cycle(sighting, self.edges_of(sighting, dict.fromkeys(pending)), run)
+        stuck = () if run.final.enabled else waiting_cycles(wait_for(run.final))
+        realised = any({wait.lock for wait in cycle} == set(sighting.objects) for cycle in stuck)
+        return replace(told, status=Status.REALISED if realised else Status.OPEN)
 
 
 def explain_cycle(sighting: Sighting, cycle: tuple[LockEdge, ...], run: Run | None) -> Finding:
