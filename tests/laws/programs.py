@@ -313,3 +313,34 @@ def small_programs(draw: st.DrawFn, *, endless: bool = False) -> Small:
 def orders(small: Small) -> list[tuple[int, ...]]:
     """Every order of the threads."""
     return list(itertools.permutations(range(len(small.threads))))
+
+
+@st.composite
+def _nested(draw: st.DrawFn) -> Block:
+    """One lock inside another, perhaps under a gate lock, perhaps by trying, perhaps after looking at the memory."""
+    first, second = draw(st.permutations(LOCKS))
+    inner: Statement
+    if draw(st.integers(0, 3)) == 0:
+        inner = Try(second, (), ())
+    else:
+        inner = Locked(second, (draw(simple),) if draw(st.integers(0, 3)) == 0 else (), draw(st.booleans()))
+    outer: Statement = Locked(first, (inner,), draw(st.booleans()))
+    if draw(st.integers(0, 3)) == 0:
+        outer = Locked(REENTRANT[0], (outer,), draw(st.booleans()))
+    if draw(st.integers(0, 4)) == 0:
+        look: Statement = Simple(f"r = yield Read({draw(locations)!r})")
+        return (look, If(draw(values), (outer,), (Locked(second, (), False),)))
+    return (draw(simple), outer) if draw(st.integers(0, 4)) == 0 else (outer,)
+
+
+@st.composite
+def tangled_programs(draw: st.DrawFn) -> Small:
+    """Two threads that nest locks, in one order or in two; a third one writes at times."""
+    made = [draw(_nested()), draw(_nested())]
+    if draw(st.integers(0, 3)) == 0:
+        made.append((draw(simple),))
+    return Small(tuple(made))
+
+
+any_programs = st.one_of(small_programs(), small_programs(), tangled_programs())
+lock_programs = st.one_of(tangled_programs(), tangled_programs(), small_programs())

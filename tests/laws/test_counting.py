@@ -25,7 +25,7 @@ from simulator.search.naive import interleavings
 from simulator.trace import Outcome
 from tests.conftest import PROFILE
 from tests.laws import reference
-from tests.laws.programs import Small, orders, small_programs
+from tests.laws.programs import Small, any_programs, orders, small_programs
 
 T = TypeVar("T")
 TINY = (1, 1)
@@ -67,7 +67,7 @@ def shown(pairs: list[tuple[tuple[str, ...], Outcome]]) -> list[tuple[tuple[str,
 
 
 @many
-@given(small_programs())
+@given(any_programs)
 def test_enumeration_is_the_reference_interpreter(small: Small) -> None:
     program = small.program()
     assert shown(walked(Machine(program))) == shown(expected(program))
@@ -81,7 +81,7 @@ def test_enumeration_cut_by_a_budget_is_the_reference_interpreter_cut_there(smal
 
 
 @many
-@given(small_programs())
+@given(any_programs)
 def test_census_counts_what_the_reference_walks(small: Small) -> None:
     program = small.program()
     found = list(reference.interleavings(program))
@@ -122,7 +122,7 @@ def test_a_program_is_refused_for_running_for_ever_exactly_when_it_can(small: Sm
 
 
 @many
-@given(small_programs())
+@given(any_programs)
 def test_graph_reaches_the_outcomes_of_enumeration(small: Small) -> None:
     program = small.program()
     outcomes = {outcome for _, outcome in walked(Machine(program))}
@@ -141,7 +141,7 @@ def test_graph_reaches_the_outcomes_of_enumeration_cut_anywhere(small: Small) ->
 
 
 @many
-@given(small_programs())
+@given(any_programs)
 def test_merging_changes_no_answer(small: Small) -> None:
     program = small.program()
     merged, apart = Machine(program, merge=True), Machine(program, merge=False)
@@ -160,7 +160,7 @@ def test_merging_changes_no_answer_of_a_program_without_end(small: Small) -> Non
 
 
 @many
-@given(small_programs())
+@given(any_programs)
 def test_layout_changes_no_answer(small: Small) -> None:
     program = small.program()
     first = walked(Machine(program, bits=ROOMY))
@@ -172,7 +172,7 @@ def test_layout_changes_no_answer(small: Small) -> None:
 
 
 @many
-@given(small_programs())
+@given(any_programs)
 def test_interchangeable_threads_are_counted_like_any_others(small: Small) -> None:
     """The same bodies as functions of their own are not interchangeable, and are counted one by one."""
     together, apart = count(small.program()), count(small.program(apart=True))
@@ -180,7 +180,7 @@ def test_interchangeable_threads_are_counted_like_any_others(small: Small) -> No
 
 
 @many
-@given(small_programs())
+@given(any_programs)
 def test_the_order_of_threads_changes_no_count(small: Small) -> None:
     first, *others = [count(small.program(order=order)) for order in orders(small)]
     for other in others:

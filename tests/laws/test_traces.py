@@ -15,7 +15,7 @@ from simulator.search.replay import Misfit, replay, run_of
 from simulator.trace import Run, Schedule
 from tests.conftest import PROFILE
 from tests.laws import reference
-from tests.laws.programs import Small, small_programs
+from tests.laws.programs import Small, any_programs
 
 many = settings(max_examples=2000 if PROFILE == "thorough" else 150)
 
@@ -38,7 +38,7 @@ def told(run: Run) -> list[tuple[object, ...]]:
 
 
 @many
-@given(small_programs(), st.data())
+@given(any_programs, st.data())
 def test_replaying_a_schedules_text_reproduces_its_run(small: Small, data: st.DataObject) -> None:
     machine = Machine(small.program())
     run = data.draw(st.sampled_from(runs(machine)))
@@ -54,7 +54,7 @@ def test_replaying_a_schedules_text_reproduces_its_run(small: Small, data: st.Da
 
 
 @many
-@given(small_programs(), st.lists(st.sampled_from(["t0", "t1"]), max_size=12))
+@given(any_programs, st.lists(st.sampled_from(["t0", "t1"]), max_size=12))
 def test_a_schedule_that_does_not_fit_says_so_or_is_followed_as_far_as_it_fits(small: Small, wanted: list[str]) -> None:
     program = Machine(small.program())
     stopped = replay(program, wanted, misfit=Misfit.STOP)
@@ -72,7 +72,7 @@ def test_a_schedule_that_does_not_fit_says_so_or_is_followed_as_far_as_it_fits(s
 
 
 @many
-@given(small_programs(), st.integers(0, 2**32))
+@given(any_programs, st.integers(0, 2**32))
 def test_random_walks_are_interleavings_and_repeat_with_their_seed(small: Small, seed: int) -> None:
     machine = Machine(small.program())
     first = [found for found, _ in zip(random_walks(machine, seed=seed), range(5), strict=False)]
@@ -84,7 +84,7 @@ def test_random_walks_are_interleavings_and_repeat_with_their_seed(small: Small,
 
 
 @many
-@given(small_programs())
+@given(any_programs)
 def test_events_say_what_the_reference_does(small: Small) -> None:
     program = small.program()
     machine = Machine(program)
@@ -101,7 +101,7 @@ def test_events_say_what_the_reference_does(small: Small) -> None:
 
 
 @many
-@given(small_programs())
+@given(any_programs)
 def test_adjacent_independent_steps_commute(small: Small) -> None:
     program = small.program()
     machine = Machine(program)
@@ -120,7 +120,7 @@ def test_adjacent_independent_steps_commute(small: Small) -> None:
 
 
 @many
-@given(small_programs())
+@given(any_programs)
 def test_canonical_forms_are_the_classes_of_runs_under_swaps(small: Small) -> None:
     """Runs joined by swapping adjacent independent steps have one canonical form, and others have another."""
     machine = Machine(small.program())
@@ -149,7 +149,7 @@ def test_canonical_forms_are_the_classes_of_runs_under_swaps(small: Small) -> No
 
 
 @many
-@given(small_programs())
+@given(any_programs)
 def test_happens_before_is_the_closure_of_dependence(small: Small) -> None:
     machine = Machine(small.program())
     for run in runs(machine, 15):
