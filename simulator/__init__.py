@@ -17,6 +17,8 @@ The names below are imported when first used, so that `simulator --help` need no
 """
 
 import importlib
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -115,11 +117,21 @@ _HOMES = {
 }
 
 
+class _Package(types.ModuleType):
+    """This package. Importing `simulator.explore` must not put the module in the place of the function of that name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(_HOMES[name]), name)
-    # `explore` and `replay` are both a module and a function here; the function is what a user means.
     globals()[name] = found
     return found
 
