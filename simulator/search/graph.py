@@ -20,12 +20,13 @@ LOOK_AT_CLOCK = 4096
 class Explored:
     """What a search saw: how much, why it stopped, what ended how, and one schedule for each sighting.
 
-    `states` counts pairs of a state and a riding memo; `runs` counts interleavings, where the search goes through them
-    one by one.
+    `states` counts pairs of a state and a riding memo, `transitions` the steps between them; `runs` counts
+    interleavings, where the search goes through them one by one.
     """
 
     stop: Stop = Stop.COMPLETE
     states: int = 0
+    transitions: int = 0
     runs: int | None = None
     outcomes: dict[Outcome, int | None] = field(default_factory=dict)
     """Each outcome seen, with how many of the runs ended so where runs are counted."""
@@ -82,6 +83,7 @@ class StateGraph:
         self._note((*seen, *self.riders.in_state(machine.initial)), first)
         frontier = [first]
         depth = 0
+        transitions = 0
         countdown = LOOK_AT_CLOCK
         while frontier:
             if depth == budget.max_steps:
@@ -106,6 +108,7 @@ class StateGraph:
                         move = machine.grow(thread, (node >> thread_shift) & local_mask, value)
                     if move is not None:
                         blocked = False
+                        transitions += 1
                         delta, event = move
                         reached = node + delta
                         if accesses[event]:
@@ -136,6 +139,7 @@ class StateGraph:
                     if budget.late(deadline, len(parents)):
                         explored.stop = Stop.TIMEOUT
                         return
+            explored.transitions = transitions
             frontier = following
             depth += 1
 
