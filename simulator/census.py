@@ -23,6 +23,7 @@ from simulator.trace import Outcome, memory_dict
 __all__ = ["Census", "count"]
 
 MAX_STATES = 5_000_000
+LOOK_AT_CLOCK = 4096
 Weight = tuple[int, int]
 
 
@@ -137,6 +138,8 @@ class _Counting:
         self.max_steps = max_steps
         self.max_states = max_states
         self.budget = budget
+        self.deadline = budget.deadline()
+        self.visited = 0
         self.width = len(machine.threads).bit_length()
         self.shared_bits = machine.bits - machine.shared_shift
         self.slots: list[_Slot] = []
@@ -151,12 +154,10 @@ class _Counting:
         odds_of: dict[Outcome, Fraction] = {}
         unit = 1
         depth = 0
-        visited = 0
         checked_for_cycles = False
-        deadline = self.budget.deadline()
         while layer:
-            visited += len(layer)
-            self.check_limits(visited, deadline)
+            self.check_limits(len(layer))
+            self.visited += len(layer)
             if self.max_steps is None and not checked_for_cycles and depth > self.locals_seen():
                 # Longer than any run could be whose threads never come back to a place: there may be no end.
                 checked_for_cycles = True
@@ -178,7 +179,7 @@ class _Counting:
         return Census(
             outcomes={outcome: ways_to[outcome] for outcome in ranked},
             odds={outcome: odds_of[outcome] for outcome in ranked},
-            states=visited,
+            states=self.visited,
             longest=depth - 1,
             max_steps=self.max_steps if any(outcome.how == "out of steps" for outcome in ranked) else None,
         )
@@ -190,7 +191,12 @@ class _Counting:
         occupied_by_threads = self.occupied
         shared_bits = self.shared_bits
         parts = [0, *(scale // enabled for enabled in range(1, len(self.machine.threads) + 1))]
+        countdown = LOOK_AT_CLOCK
         for node, (ways, chance) in layer.items():
+            countdown -= 1
+            if not countdown:
+                countdown = LOOK_AT_CLOCK
+                self.check_limits(len(following))
             threads = node >> shared_bits
             occupied = occupied_by_threads.get(threads)
             if occupied is None:
@@ -301,14 +307,14 @@ class _Counting:
             for rows, members in zip(self.machine.class_rows, self.machine.classes, strict=True)
         )
 
-    def check_limits(self, visited: int, deadline: float | None) -> None:
-        if visited > self.max_states:
+    def check_limits(self, more: int) -> None:
+        if self.visited + more > self.max_states:
             raise LimitError(
                 f"counting needs more than {self.max_states:,} states (max_states): make the program smaller, raise "
                 "the limit, or sample with a random walk"
             )
-        if self.budget.late(deadline, visited):
-            raise LimitError(f"counting was not done after {self.budget.timeout:g} s (timeout)")
+        if self.budget.late(self.deadline, self.visited):
+            raise LimitError("counting was not done when the time was up (timeout)")
 
     def refuse_cycles(self, initial: int) -> None:
         if _has_cycle(initial, self.moves, self.max_states):

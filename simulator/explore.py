@@ -157,7 +157,7 @@ def check(
     machine = Machine(program, merge=merge, bits=COMPACT)
     while True:
         try:
-            return _Check(machine, chosen, seed if seed is not None else 0, limits).report()
+            return _Check(machine, chosen, seed or 0, limits).report()
         except LayoutFull:
             machine = machine.widened()
 
@@ -188,7 +188,7 @@ def explore(
     machine = Machine(program)
     return (
         run_of(machine, found.schedule, cut=found.cut)
-        for found in _walk(machine, chosen, seed if seed is not None else 0, limits)
+        for found in itertools.islice(_walk(machine, chosen, seed or 0, limits), limits.max_interleavings)
     )
 
 
@@ -208,12 +208,10 @@ def _limits(scheduler: Scheduler, budget: Budget, seed: int | None) -> Budget:
 
 
 def _walk(machine: Machine, scheduler: Scheduler, seed: int, budget: Budget) -> Iterator[Interleaving]:
-    """Interleavings one by one, at most as many as the budget says."""
+    """Interleavings one by one, as long as anybody asks for one more."""
     if scheduler is Scheduler.RANDOM:
-        found = random_walks(machine, seed=seed, max_steps=budget.max_steps)
-    else:
-        found = interleavings(machine, max_steps=budget.max_steps)
-    return itertools.islice(found, budget.max_interleavings)
+        return random_walks(machine, seed=seed, max_steps=budget.max_steps)
+    return interleavings(machine, max_steps=budget.max_steps)
 
 
 class _Check:
@@ -267,13 +265,18 @@ class _Check:
         explored = Explored(runs=0)
         riders = self.riders(self.detectors)
         deadline = self.budget.deadline()
+        sampled = self.scheduler is Scheduler.RANDOM
+        explored.stop = Stop.SAMPLED if sampled else Stop.COMPLETE
         number = 0
-        explored.stop = Stop.SAMPLED if self.scheduler is Scheduler.RANDOM else Stop.COMPLETE
-        cut = False
         try:
             for found in _walk(self.machine, self.scheduler, self.seed, self.budget):
+                if number == self.budget.max_interleavings:
+                    if not sampled:
+                        explored.stop = Stop.INTERLEAVINGS
+                    break
                 number += 1
-                cut |= found.cut
+                if found.cut and not sampled:
+                    explored.stop = Stop.STEPS
                 for sighting, length in self.fold(riders, found).items():
                     explored.sightings.setdefault(sighting, found.schedule[:length])
                 outcome = self.machine.outcome(found.state, cut=found.cut)
@@ -282,20 +285,9 @@ class _Check:
                 if number % 256 == 0 and self.budget.late(deadline, number):
                     explored.stop = Stop.TIMEOUT
                     break
-            else:
-                if self.scheduler is Scheduler.NAIVE:
-                    if number == self.budget.max_interleavings and self.more_than(number):
-                        explored.stop = Stop.INTERLEAVINGS
-                    elif cut:
-                        explored.stop = Stop.STEPS
         except KeyboardInterrupt:
             explored.stop = Stop.INTERRUPTED
         return explored
-
-    def more_than(self, number: int) -> bool:
-        """Whether naive enumeration would go on after that many interleavings."""
-        everything = interleavings(self.machine, max_steps=self.budget.max_steps)
-        return next(itertools.islice(everything, number, None), None) is not None
 
     def fold(self, riders: Riders, found: Interleaving) -> dict[Sighting, int]:
         """Each sighting in one interleaving, with the number of steps after which it was first there."""

@@ -10,7 +10,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.errors import UsageError
 
@@ -52,6 +52,12 @@ class Budget:
     def deadline(self) -> float | None:
         """When the time is up, on the monotonic clock."""
         return None if self.timeout is None else time.monotonic() + self.timeout
+
+    def until(self, deadline: float | None) -> Budget:
+        """The same limits with the time that is left until a deadline."""
+        if deadline is None:
+            return self
+        return replace(self, timeout=max(deadline - time.monotonic(), 1e-9))
 
     def late(self, deadline: float | None, done: int) -> bool:
         """Whether the deadline has passed; reports progress on the way."""
