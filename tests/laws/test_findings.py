@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Iterable
 from fractions import Fraction
 
 from hypothesis import given, settings
@@ -16,7 +16,7 @@ from simulator.analysis.deadlock import wait_for, waiting_cycles
 from simulator.analysis.detector import sightings_in
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Kind, Share, Sighting, Status
-from simulator.analysis.lock_order import LockOrder
+from simulator.analysis.lock_order import LockEdge, LockOrder, lock_edges
 from simulator.analysis.lost_update import LostUpdate
 from simulator.clocks import HappensBefore
 from simulator.explore import Report, check
@@ -29,7 +29,7 @@ from tests.conftest import PROFILE
 from tests.laws import reference
 from tests.laws.programs import Small, any_programs, lock_programs
 
-many = settings(max_examples=2000 if PROFILE == "thorough" else 150)
+many = settings(max_examples=2000 if PROFILE == "thorough" else 120)
 
 Key = tuple[int, int, tuple[str, ...]]
 
@@ -50,6 +50,7 @@ class Brute:
         self.cycles: dict[Sighting, Key] = {}
         """Lock-order cycles that a single run shows, each with the shortest prefix that does."""
         self.pending: dict[tuple[str, Pending], None] = {}
+        self._cycles: dict[tuple[LockEdge, ...], tuple[Sighting, ...]] = {}
         self.runs: list[tuple[reference.Interleaving, Run]] = []
         for found in reference.interleavings(program):
             run = replay(machine, found.schedule)
@@ -66,13 +67,19 @@ class Brute:
     def _cycles_in(self, found: reference.Interleaving, run: Run) -> None:
         pending = pending_in(run)
         self.pending |= pending
-        if LockOrder().over_all(pending):
+        if self._cycles_of(pending):
             seen: dict[tuple[str, Pending], None] = {}
             for length, situation in enumerate(run.situations):
                 seen |= {(thread, wanted): None for thread, wanted in situation.pending.items() if wanted is not None}
-                for sighting in LockOrder().over_all(seen):
+                for sighting in self._cycles_of(seen):
                     key = found.key(length)
                     self.cycles[sighting] = min(self.cycles.get(sighting, key), key)
+
+    def _cycles_of(self, pending: Iterable[tuple[str, Pending]]) -> tuple[Sighting, ...]:
+        edges = lock_edges(pending)
+        if edges not in self._cycles:
+            self._cycles[edges] = LockOrder().over_all(pending)
+        return self._cycles[edges]
 
     def share(self, sighting: Sighting) -> Share:
         return Share(self.ways[sighting], len(self.runs), self.odds[sighting])
