@@ -20,14 +20,15 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from simulator.errors import SimulatorError, UsageError, nearest
+from simulator.errors import ProgramError, SimulatorError, UsageError, nearest
 from simulator.program import Program
 from simulator.scenario import Parameter, Plain, Scenario
 
-__all__ = ["GROUP", "Loaded", "find", "load", "registered"]
+__all__ = ["GROUP", "Loaded", "find", "load", "registered", "say"]
 
 GROUP = "simulator.scenarios"
 """The entry point group under which scenarios are registered."""
+_OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,14 @@ class Loaded:
         """The program for these parameters. Raises UsageError for a value it cannot have, and when making it fails."""
         made = self._make(self._program, values)
         if not isinstance(made, Program):
-            raise UsageError(f"{self.reference} returned {_say(made)}, expected a Program{_hint(made)}")
+            raise UsageError(f"{self.reference} returned {say(made)}, expected a Program{_hint(made)}")
         return made
 
     def plain(self, **values: Any) -> Plain | None:
         """The plain Python version for these parameters, None where there is none. Raises as `program` does."""
         made = self._make(self._plain, values)
         if made is not None and not isinstance(made, Plain):
-            raise UsageError(f"the plain version of {self.reference} is {_say(made)}, expected a Plain")
+            raise UsageError(f"the plain version of {self.reference} is {say(made)}, expected a Plain")
         return made
 
     def _make(self, make: Callable[..., object], values: Mapping[str, Any]) -> object:
@@ -63,6 +64,8 @@ class Loaded:
                 raise UsageError(f"{self.name!r} has no parameter {name!r}{nearest(name, known)}")
         try:
             return make(**values)
+        except ProgramError as error:
+            raise ProgramError(f"{_place(error)}{error}") from error
         except SimulatorError:
             raise
         except Exception as error:
@@ -144,7 +147,7 @@ def _wrap(reference: str, found: object) -> Loaded:
         name = getattr(found, "__name__", None) or reference.rpartition(":")[2]
         text = (getattr(found, "__doc__", None) or name).strip()
         return Loaded(reference, name, text.splitlines()[0], text, (), found, lambda: None)
-    raise UsageError(f"{reference} is {_say(found)}, expected a Scenario, a Program or a function that returns one")
+    raise UsageError(f"{reference} is {say(found)}, expected a Scenario, a Program or a function that returns one")
 
 
 def _as_scenario(reference: str, build: FunctionType) -> Scenario:
@@ -152,10 +155,10 @@ def _as_scenario(reference: str, build: FunctionType) -> Scenario:
     try:
         return Scenario(build, (build.__doc__ or build.__name__).strip().splitlines()[0])
     except UsageError as error:
-        raise UsageError(f"{code.co_filename}:{code.co_firstlineno}: {error}") from None
+        raise UsageError(f"{_shown(code.co_filename)}:{code.co_firstlineno}: {error}") from None
     except Exception as error:
         raise UsageError(
-            f"{code.co_filename}:{code.co_firstlineno}: the annotations of {reference} cannot be read: {_raised(error)}"
+            f"{_shown(code.co_filename)}:{code.co_firstlineno}: the annotations of {reference} cannot be read: {_raised(error)}"
         ) from error
 
 
@@ -196,7 +199,9 @@ def _file(path: str) -> ModuleType:
         if isinstance(error, OSError) and error.filename == full:
             raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
         if isinstance(error, SyntaxError):
-            raise UsageError(f"{error.filename or path}:{error.lineno}: does not compile: {error.msg}") from None
+            raise UsageError(
+                f"{_shown(error.filename or path)}:{error.lineno}: does not compile: {error.msg}"
+            ) from None
         raise UsageError(f"{_place(error, full) or f'{path}: '}cannot be imported: {_raised(error)}") from error
     return module
 
@@ -212,24 +217,35 @@ def _offered(path: str) -> str:
 def _place(error: BaseException, within: str | None = None) -> str:
     """`file:line: ` of the innermost line of user code that an exception came through: not ours, not the importer's."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}: "
+        return f"{_shown(error.filename)}:{error.lineno}: "
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__
-        and not frame.filename.startswith("<frozen ")
-        and "importlib" not in frame.filename
+        if not frame.filename.startswith((_OURS, "<")) and "importlib" not in frame.filename
     ]
     inside = [frame for frame in frames if frame.filename == within] or frames
-    return f"{inside[-1].filename}:{inside[-1].lineno}: " if inside else ""
+    return f"{_shown(inside[-1].filename)}:{inside[-1].lineno}: " if inside else ""
+
+
+def _shown(file: str) -> str:
+    """A file's path as a person in the working directory would type it."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
 def _raised(error: BaseException) -> str:
     said = " ".join(str(error).split())
+    if isinstance(error, SimulatorError):
+        return said
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def _say(value: object) -> str:
+def say(value: object) -> str:
+    """What a value is, in a few words that are the same every time.
+
+    >>> say(3), say(int), say(say)
+    ('3', 'the class int', 'a function')
+    """
     if value is None or isinstance(value, bool | int | float | str):
         return repr(value)
     if isinstance(value, type):

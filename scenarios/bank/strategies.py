@@ -154,9 +154,9 @@ def named(name: str) -> type[LockStrategy]:
             return strategy
     if ":" not in name:
         raise UsageError(f"there is no lock strategy {name!r}{nearest(name, names())}")
-    from simulator.loading import find
+    from simulator.loading import find, say
 
     found = find(name)
     if not (isinstance(found, type) and issubclass(found, LockStrategy)):
-        raise UsageError(f"{name} is {found!r}, expected a class derived from scenarios.bank.LockStrategy")
+        raise UsageError(f"{name} is {say(found)}, expected a class derived from scenarios.bank.LockStrategy")
     return found

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
+from typing import Any
 
 import click
 
@@ -29,6 +31,16 @@ COMMANDS = {
 INTERRUPTED = 130
 BAD_INPUT = 2
 OUR_FAULT = 70
+
+_LIMITS = re.compile(r"\b(max)_(interleavings|steps|states)\b")
+
+
+class _Interrupted(Exception):
+    """Ctrl-C in a command that has nothing to show for it."""
+
+
+class _ReaderLeft(Exception):
+    """The reader of our output has enough, as `| head` has: nothing more can be written."""
 
 
 class _Commands(click.Group):
@@ -53,6 +65,21 @@ class _Commands(click.Group):
             raise click.UsageError(f"there is no command {args[0]!r}{nearest(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *args: Any, **settings: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **settings)
+        except BrokenPipeError:
+            raise _ReaderLeft from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        # Left to click, Ctrl-C would print an empty line and a broken pipe would exit with 1, the code for findings.
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Interrupted from None
+        except BrokenPipeError:
+            raise _ReaderLeft from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -67,7 +94,7 @@ def cli() -> None:
     'simulator list'), module:attribute, or path/to/file.py:attribute, where the attribute is a Program, a function that
     returns one, or a scenario. A scenario's parameters become options: see 'simulator explore counter --help'.
 
-    Exit codes: 0 clean, 1 findings, 2 bad input, 130 interrupted.
+    Exit codes: 0 clean, 1 findings, 2 bad input, 70 a bug in the simulator, 130 interrupted.
     """
 
 
@@ -79,7 +106,8 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="replace")
     try:
         code = cli.main(args=arguments, prog_name="simulator", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = BAD_INPUT
@@ -90,18 +118,25 @@ def main(arguments: list[str] | None = None) -> None:
         code = OUR_FAULT
     except SimulatorError as error:
         code = _refuse(str(error))
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("simulator: interrupted", err=True)
+    except (_Interrupted, click.Abort, KeyboardInterrupt):
+        click.echo("simulator: interrupted; there is nothing to show yet", err=True)
         code = INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has enough, as `| head` has. Nothing more can be written; leave quietly.
+    except (_ReaderLeft, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:
         code = _refuse(f"cannot write the output: {error.strerror or error}")
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        click.echo(f"simulator: {type(error).__name__}: this is a bug in the simulator, please report it", err=True)
+        code = OUR_FAULT
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _refuse(message: str) -> int:
-    click.echo(f"simulator: {' '.join(message.split())}", err=True)
+    """Say in one line what is wrong; the library's names of limits become the options that set them."""
+    said = _LIMITS.sub(r"--\1-\2", " ".join(message.split()))
+    click.echo(f"simulator: {said}", err=True)
     return BAD_INPUT

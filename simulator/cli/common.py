@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -16,7 +17,18 @@ from simulator.loading import Loaded, load, registered
 from simulator.scenario import Parameter
 from simulator.search.budget import Budget
 
-__all__ = ["Output", "ScenarioCommand", "budget_options", "json_option", "loaded_program", "progress"]
+__all__ = [
+    "POSITIVE",
+    "SECONDS",
+    "Output",
+    "ScenarioCommand",
+    "budget_options",
+    "is_terminal",
+    "json_option",
+    "loaded_program",
+    "progress",
+    "shown_bounds",
+]
 
 
 class _Reference(click.ParamType[str]):
@@ -73,42 +85,69 @@ class ScenarioCommand(click.Command):
                 formatter.write_text(f"{loaded.name}: {loaded.description}")
 
     def _first_argument(self, ctx: click.Context, args: Sequence[str]) -> str | None:
-        """The scenario among the arguments. Options of the scenario itself have to come after it."""
-        with_value = {
-            name
-            for parameter in super().get_params(ctx)
-            if isinstance(parameter, click.Option) and not parameter.is_flag
-            for name in parameter.opts
-        }
-        skip = False
+        """The scenario among the arguments.
+
+        A word right after an option that is not ours may be its value or the scenario (`--threads 3 counter`,
+        `--lock counter`): it is taken for the scenario only when no other word can be that.
+        """
+        own = [parameter for parameter in super().get_params(ctx) if isinstance(parameter, click.Option)]
+        with_value = {name for parameter in own if not parameter.is_flag for name in parameter.opts}
+        known = {name for parameter in own for name in (*parameter.opts, *parameter.secondary_opts)} | {"-h", "--help"}
+        words: list[str] = []
+        perhaps: list[str] = []
+        before = ""
         for place, word in enumerate(args):
-            if skip:
-                skip = False
-            elif word == "--":
-                return args[place + 1] if place + 1 < len(args) else None
-            elif word.startswith("-") and len(word) > 1:
-                skip = word in with_value
-            else:
+            if word == "--":
+                words.extend(args[place + 1 :])
+                break
+            option = word.startswith("-") and len(word) > 1
+            if not option and before not in with_value:
+                (perhaps if before and before not in known else words).append(word)
+            # `--option=value` takes no further word.
+            before = word if option and "=" not in word else ""
+        names = registered() if perhaps else ()
+        for word in (*words, *perhaps):
+            if word in names or ":" in word:
                 return word
-        return None
+        return next(iter((*words, *perhaps)), None)
+
+
+class _Value(click.ParamType[Any]):
+    """What a scenario's parameter may be. The parameter itself decides; this reads it from text."""
+
+    def __init__(self, parameter: Parameter) -> None:
+        self._parameter = parameter
+        self.name = {int: "number", float: "number"}.get(parameter.kind, "text")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        kind = self._parameter.kind
+        with contextlib.suppress(ValueError):
+            value = kind(value)
+        try:
+            if value != value:  # not a number, which is outside every range
+                value = str(value)
+            return self._parameter.checked(value)
+        except UsageError as error:
+            said = str(error).removeprefix(f"{self._parameter.name} is ")
+            self.fail(said if len(said) <= 200 else f"{said[:40]}… {said[-100:]}", param, ctx)
 
 
 def _option(parameter: Parameter) -> click.Option:
     name = parameter.name.replace("_", "-")
-    kind: Any = parameter.kind
     if parameter.kind is bool:
         return click.Option(
             [f"--{name}/--no-{name}", parameter.name], default=parameter.default, help=parameter.help, show_default=True
         )
-    low, high = parameter.bounds.low, parameter.bounds.high
-    if parameter.choices:
-        kind = click.Choice(parameter.choices)
-    elif parameter.kind is int and (low is not None or high is not None):
-        kind = click.IntRange(low, high)
-    elif parameter.kind is float and (low is not None or high is not None):
-        kind = click.FloatRange(low, high)
-    shown = f"{parameter.help} [default: {parameter.default}]" if parameter.help else None
+    kind: click.ParamType[Any] = click.Choice(parameter.choices) if parameter.choices else _Value(parameter)
+    about = f"{shown_bounds(parameter)}default: {parameter.default}"
+    shown = f"{parameter.help} [{about}]" if parameter.help else f"[{about}]"
     return click.Option([f"--{name}", parameter.name], type=kind, default=parameter.default, help=shown)
+
+
+def shown_bounds(parameter: Parameter) -> str:
+    """What a number may be, for help texts; empty where there is no bound."""
+    bounds = parameter.bounds
+    return f"{bounds}; " if bounds.low is not None or bounds.high is not None else ""
 
 
 def loaded_program(values: dict[str, Any]) -> tuple[Loaded, dict[str, Any]]:
@@ -124,7 +163,7 @@ class _Positive(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
-            number = int(value) if "e" not in str(value).lower() else int(float(value))
+            number = int(value) if "e" not in str(value).lower() else _whole(float(value))
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a whole number", param, ctx)
         if number <= 0:
@@ -132,7 +171,29 @@ class _Positive(click.ParamType[int]):
         return number
 
 
+def _whole(number: float) -> int:
+    if not number.is_integer():
+        raise ValueError
+    return int(number)
+
+
+class _Seconds(click.ParamType[float]):
+    """A time above 0."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        if not seconds > 0:
+            self.fail(f"{value} is not above 0", param, ctx)
+        return seconds
+
+
 POSITIVE = _Positive()
+SECONDS = _Seconds()
 _LIMITS = {
     "max_interleavings": "Stop after this many interleavings.",
     "max_steps": "Cut each interleaving after this many steps.",
@@ -144,9 +205,7 @@ def budget_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., 
     """Decorator: the options for these limits, and `--timeout`."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        function = click.option(
-            "--timeout", type=click.FloatRange(min=0, min_open=True), help="Stop after this many seconds."
-        )(function)
+        function = click.option("--timeout", type=SECONDS, help="Stop after this many seconds.")(function)
         for name in reversed(names):
             function = click.option(f"--{name.replace('_', '-')}", name, type=POSITIVE, help=_LIMITS[name])(function)
         return function
@@ -161,15 +220,20 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at it. A closed stream is None."""
+    return stream is not None and stream.isatty()
+
+
 class Output:
     """Where results go: standard output, with colour and the terminal's width when it is one, plain when piped."""
 
     def __init__(self) -> None:
-        terminal = sys.stdout.isatty()
+        terminal = is_terminal(sys.stdout)
         import os
         import shutil
 
-        self.colour = terminal and "NO_COLOR" not in os.environ
+        self.colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         self.width: int | None = shutil.get_terminal_size().columns if terminal else None
 
     def text(self, text: str) -> None:
@@ -184,7 +248,7 @@ class Output:
 @contextmanager
 def progress(what: str, budget: Budget, *, total: int | None = None) -> Iterator[Budget]:
     """The budget with a progress line on standard error, when that is a terminal: how much is done, rate, time to go."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield budget
         return
     from dataclasses import replace

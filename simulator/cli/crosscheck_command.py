@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from simulator.cli import INTERRUPTED
-from simulator.cli.common import POSITIVE, Output, ScenarioCommand, json_option, loaded_program
+from simulator.cli.common import POSITIVE, SECONDS, Output, ScenarioCommand, is_terminal, json_option, loaded_program
+from simulator.explore import check
 from simulator.real.crosscheck import Progress, crosscheck
-from simulator.search.budget import Budget
+from simulator.search.budget import Budget, Stop
 
 __all__ = ["command"]
 
@@ -21,9 +22,9 @@ __all__ = ["command"]
 @click.option("--runs", type=POSITIVE, default=200, help="How many natural runs. [default: 200]")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=SECONDS,
     default=60.0,
-    help="Seconds for all natural runs together, and for each forced one. [default: 60]",
+    help="Seconds for the model, for all natural runs together, and for each forced one. [default: 60]",
 )
 @click.option("--max-states", type=POSITIVE, help="States of the model to visit at most.")
 @json_option
@@ -35,9 +36,10 @@ def command(runs: int, timeout: float, max_states: int | None, as_json: bool, **
     """
     loaded, given = loaded_program(values)
     with _progress() as watched:
-        found = crosscheck(
-            loaded, given, runs=runs, timeout=timeout, budget=Budget(max_states=max_states), progress=watched
-        )
+        report = check(loaded.program(**given), budget=Budget(max_states=max_states, timeout=timeout))
+        if report.stop is Stop.INTERRUPTED:
+            raise KeyboardInterrupt
+        found = crosscheck(loaded, given, runs=runs, timeout=timeout, report=report, progress=watched)
     output = Output()
     if as_json:
         output.json(found.to_dict())
@@ -52,7 +54,7 @@ def command(runs: int, timeout: float, max_states: int | None, as_json: bool, **
 @contextmanager
 def _progress() -> Iterator[Progress | None]:
     """A progress line on standard error, when that is a terminal."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield None
         return
     from rich.console import Console

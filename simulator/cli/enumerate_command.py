@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
-from simulator.census import count
+from simulator.census import Census, count
 from simulator.cli import INTERRUPTED
 from simulator.cli.common import POSITIVE, ScenarioCommand, budget_options, loaded_program, progress
 from simulator.errors import LimitError
 from simulator.explore import MAX_STEPS
 from simulator.machine import Machine, State
+from simulator.program import Program
 from simulator.search.budget import Budget, without_collecting
 from simulator.search.naive import interleavings
 from simulator.trace import Outcome, Schedule
@@ -55,12 +56,10 @@ def command(
     loaded, given = loaded_program(values)
     program = loaded.program(**given)
     form = form or ("jsonl" if as_json else "table")
-    writer = _Writer(form)
     budget = Budget(max_steps=max_steps or MAX_STEPS, timeout=timeout)
-    try:
-        total: int | None = count(program, max_states=TOTAL_STATES, budget=Budget(timeout=2)).interleavings
-    except LimitError:
-        total = None
+    census = _counted(program, max_steps)
+    total = None if census is None else census.interleavings
+    writer = _Writer(form, max((len(str(outcome)) for outcome in census.outcomes), default=0) if census else 0)
     machine = Machine(program)
     outcomes: dict[tuple[State, bool], tuple[Outcome, bool]] = {}
     seen = printed = 0
@@ -86,11 +85,23 @@ def command(
                         break
         except KeyboardInterrupt:
             stopped = "interrupted"
+    cut = any(cut for _, cut in outcomes)
+    summary = _summary(printed, seen, total, stopped, wanted, cut)
     if form == "table":
-        writer.end(_summary(printed, seen, total, stopped, wanted, any(cut for _, cut in outcomes)))
-    elif stopped:
-        click.echo(f"simulator: {_summary(printed, seen, total, stopped, wanted, False)}", err=True)
+        if not printed and not stopped:
+            summary += f"; they end as {', '.join(sorted({str(outcome) for outcome, _ in outcomes.values()}))}"
+        writer.end(summary)
+    elif stopped or cut:
+        click.echo(f"simulator: {summary}", err=True)
     return INTERRUPTED if stopped == "interrupted" else 0
+
+
+def _counted(program: Program, max_steps: int | None) -> Census | None:
+    """What there is to come, if that is known at once: for the last line, the time to go and the width of the columns."""
+    try:
+        return count(program, max_steps=max_steps, max_states=TOTAL_STATES, budget=Budget(timeout=0.5))
+    except LimitError:
+        return None
 
 
 def _wants(wanted: str | None, outcome: Outcome) -> bool:
@@ -104,16 +115,17 @@ def _summary(printed: int, seen: int, total: int | None, stopped: str, wanted: s
         text = f"partial: {seen:,}{everything} interleavings gone through, {stopped}"
     else:
         text = f"all {seen:,} interleavings" if seen != 1 else "the only interleaving"
-    if wanted is not None:
-        text = f"{printed:,} with outcome {wanted}; {text}"
-    return f"{text}; those out of steps were cut, so there are more" if cut else text
+        if cut:
+            text = f"{text}, those out of steps cut at --max-steps: incomplete"
+    return text if wanted is None else f"{printed:,} with outcome {wanted}; {text}"
 
 
 class _Writer:
     """One line for each interleaving, in one of the formats."""
 
-    def __init__(self, form: str) -> None:
+    def __init__(self, form: str, width: int) -> None:
         self._form = form
+        self._width = width
         if form == "csv":
             self._csv("number", "schedule", "how", "outcome")
 
@@ -125,7 +137,7 @@ class _Writer:
             case "csv":
                 self._csv(str(number), str(schedule), outcome.how, str(outcome))
             case _:
-                click.echo(f"{number:>6}  {outcome}  {schedule}")
+                click.echo(f"{number:>6}  {outcome!s:{self._width}}  {schedule}".rstrip())
 
     def end(self, summary: str) -> None:
         click.echo(summary)

@@ -22,7 +22,7 @@ __all__ = ["command"]
     help="How to choose: graph visits every state once, naive every interleaving, random walks at random. [default: graph]",
 )
 @click.option("--seed", type=int, help="Seed of the random scheduler. [default: 0]")
-@click.option("--steps/--no-steps", default=True, help="Show each witness step by step.")
+@click.option("--steps/--no-steps", default=True, show_default=True, help="Show each witness step by step.")
 @budget_options("max_interleavings", "max_steps", "max_states")
 @json_option
 def command(
@@ -39,7 +39,7 @@ def command(
     """Find what is wrong with SCENARIO: lost updates, data races, deadlocks, lock-order cycles, broken promises.
 
     Each finding comes with its shortest witness, the reason, and its exact share of all interleavings. "complete" means that
-    everything was covered: then no finding is a proof.
+    everything was covered: only then is "no finding" a proof.
     """
     loaded, given = loaded_program(values)
     budget = Budget(max_interleavings=max_interleavings, max_steps=max_steps, max_states=max_states, timeout=timeout)

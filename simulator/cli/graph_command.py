@@ -8,11 +8,12 @@ import click
 
 from simulator.analysis.finding import Kind
 from simulator.analysis.lock_order import lock_cycles
-from simulator.cli.common import POSITIVE, Output, ScenarioCommand, json_option, loaded_program
+from simulator.cli.common import POSITIVE, Output, ScenarioCommand, budget_options, json_option, loaded_program
 from simulator.errors import UsageError
-from simulator.explore import check
+from simulator.explore import Report, check
 from simulator.machine import Machine
 from simulator.program import Program
+from simulator.search.budget import Budget, Stop
 from simulator.search.replay import replay
 from simulator.trace import Run
 
@@ -39,6 +40,7 @@ KINDS = ("wait-for", "lock-order", "states", "happens-before")
 )
 @click.option("--step", type=click.IntRange(min=0), help="wait-for: after this many steps. [default: at the end]")
 @click.option("--max-states", type=POSITIVE, help="states: refuse to draw more than this. [default: 200]")
+@budget_options()
 @json_option
 def command(
     kind: str,
@@ -46,13 +48,14 @@ def command(
     schedule: str | None,
     step: int | None,
     max_states: int | None,
+    timeout: float | None,
     as_json: bool,
     **values: Any,
 ) -> int:
     """Draw a graph of SCENARIO.
 
-    wait-for: who waits for whom, at a deadlock or at any step of a schedule. lock-order: which lock is taken while which is held,
-    over all runs. states: every state of a small program. happens-before: what orders the steps of one run.
+    wait-for: who waits for whom, at a deadlock or at any step of a schedule. lock-order: which lock is taken while which
+    is held, over all runs. states: every state of a small program. happens-before: what orders the steps of one run.
     """
     from simulator.render.picture import check_suffix, write_picture
 
@@ -61,7 +64,7 @@ def command(
     _refuse_ignored(kind, schedule=schedule, step=step, max_states=max_states)
     loaded, given = loaded_program(values)
     program = loaded.program(**given)
-    diagram, about = _draw(program, kind, schedule, step, max_states)
+    diagram, about = _draw(program, kind, schedule, step, max_states, Budget(timeout=timeout))
     output = Output()
     if path is not None:
         write_picture(diagram, path)
@@ -95,7 +98,7 @@ def _refuse_ignored(kind: str, **options: object) -> None:
 
 
 def _draw(
-    program: Program, kind: str, schedule: str | None, step: int | None, max_states: int | None
+    program: Program, kind: str, schedule: str | None, step: int | None, max_states: int | None, budget: Budget
 ) -> tuple[Diagram, str]:
     from simulator.render import graphs
 
@@ -104,33 +107,43 @@ def _draw(
             drawn = graphs.state_graph(Machine(program), **({} if max_states is None else {"max_states": max_states}))
             return drawn, "every state"
         case "lock-order":
-            return _lock_order(program)
+            return _lock_order(program, budget)
         case "happens-before":
-            run, about = _run(program, schedule)
+            run, about = _run(program, schedule, budget)
             return graphs.happens_before(run), about
         case _:
-            run, about = _run(program, schedule)
+            run, about = _run(program, schedule, budget)
             at = len(run) if step is None else step
             if at > len(run):
                 raise UsageError(f"--step {at} is after the end: the schedule has {len(run)} steps")
             return graphs.wait_for(run.situations[at]), f"{about}, after step {at} of {len(run)}"
 
 
-def _run(program: Program, schedule: str | None) -> tuple[Run, str]:
+def _search(program: Program, budget: Budget) -> Report:
+    report = check(program, budget=budget)
+    if report.stop is Stop.INTERRUPTED:
+        # A picture of a part would look like a picture of the whole.
+        raise KeyboardInterrupt
+    return report
+
+
+def _run(program: Program, schedule: str | None, budget: Budget) -> tuple[Run, str]:
     """The run to draw, and what it is: as asked for, or the gravest finding's witness, or one without preemption."""
     if schedule is not None:
         return replay(program, schedule), f"schedule {schedule}"
-    for finding in check(program).findings:
+    report = _search(program, budget)
+    for finding in report.findings:
         if finding.run is not None and finding.run.events:
             return finding.run, f"{finding.title}, schedule {finding.witness}"
     run = replay(program, "", finish=True)
-    return run, f"nothing was found, so a run without preemption, schedule {run.schedule}"
+    nothing = "nothing was found" if report.complete else f"nothing was found so far (incomplete: {report.stop})"
+    return run, f"{nothing}, so a run without preemption, schedule {run.schedule}"
 
 
-def _lock_order(program: Program) -> tuple[Diagram, str]:
+def _lock_order(program: Program, budget: Budget) -> tuple[Diagram, str]:
     from simulator.render import graphs
 
-    report = check(program)
+    report = _search(program, budget)
     if not report.complete:
         raise UsageError(f"the lock-order graph needs all states, and the search did not finish ({report.stop})")
     edges = report.lock_edges

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from simulator.cli.common import Output, json_option
+from simulator.cli.common import Output, json_option, shown_bounds
 from simulator.loading import load, registered
+from simulator.scenario import Parameter
 
 __all__ = ["command"]
 
@@ -43,12 +44,20 @@ def command(as_json: bool) -> int:
         output.text(
             "no scenarios are registered; is the package installed? (a path/to/file.py:attribute works without)"
         )
-    for one in loaded:
-        output.text(f"{one.name}: {one.summary}")
-        for parameter in one.parameters:
-            name = parameter.name.replace("_", "-")
-            option = (
-                f"--{name}/--no-{name}" if parameter.kind is bool else f"--{name} {parameter.kind.__name__.upper()}"
-            )
-            output.text(f"    {option:24} {parameter.help} [default: {parameter.default}]")
+    for place, one in enumerate(loaded):
+        output.text(f"{chr(10) if place else ''}{one.name}: {one.summary}")
+        shown = [_shown(parameter) for parameter in one.parameters]
+        widest = max((len(option) for option, _ in shown), default=0)
+        for option, about in shown:
+            output.text(f"    {option:{widest}}  {about}")
     return 0
+
+
+def _shown(parameter: Parameter) -> tuple[str, str]:
+    """A parameter as an option, and what is to be known of it."""
+    name = parameter.name.replace("_", "-")
+    if parameter.kind is bool:
+        default = name if parameter.default else f"no-{name}"
+        return f"--{name}/--no-{name}", f"{parameter.help} [default: {default}]"
+    kind = "TEXT" if parameter.kind is str else "NUMBER"
+    return f"--{name} {kind}", f"{parameter.help} [{shown_bounds(parameter)}default: {parameter.default}]"
