@@ -2,12 +2,14 @@
 
 Memory and answers are interned by these keys, so two values with one key are one value everywhere. Python's `==` is too
 coarse for that (`True == 1 == 1.0` and `0.0 == -0.0`, yet programs can tell them apart), so a key carries the type, all the
-way down tuples and frozen sets.
+way down tuples, frozen sets and dataclasses.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Hashable
+from dataclasses import fields, is_dataclass
 
 __all__ = ["Key", "value_key"]
 
@@ -29,9 +31,11 @@ def value_key(value: object) -> Key:
         return (kind, value.hex())  # type: ignore[attr-defined]
     if kind is complex:
         return (kind, value.real.hex(), value.imag.hex())  # type: ignore[attr-defined]
-    if kind is tuple:
-        return (kind, *map(value_key, value))  # type: ignore[call-overload]
+    if isinstance(value, tuple):
+        return (kind, *map(value_key, value))
     if kind is frozenset:
         return (kind, frozenset(map(value_key, value)))  # type: ignore[call-overload]
     hash(value)
+    if is_dataclass(kind) and kind.__dataclass_params__.eq and not isinstance(value, enum.Enum):  # type: ignore[attr-defined]
+        return (kind, *(value_key(getattr(value, field.name)) for field in fields(kind) if field.compare))
     return (kind, value)
