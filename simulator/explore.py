@@ -57,7 +57,7 @@ class Scheduler(enum.StrEnum):
         try:
             return cls(name)
         except ValueError:
-            raise UsageError(f"unknown scheduler {name!r}{nearest(name, list(cls))}") from None
+            raise UsageError(f"unknown scheduler {name!r}{nearest(name, [each.value for each in cls])}") from None
 
 
 @dataclass(frozen=True, slots=True)
