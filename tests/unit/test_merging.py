@@ -121,7 +121,7 @@ def deleted_variable() -> Body:
 
 def deleted_later() -> Body:
     if (yield Read("x")):
-        value = 1  # noqa: F841
+        value = 1
     yield Pause()
     try:
         del value
@@ -142,7 +142,7 @@ def looks_at_its_locals() -> Body:
 
 
 def looks_at_its_locals_by_exec() -> Body:
-    value = yield Read("x")  # noqa: F841
+    value = yield Read("x")
     yield Pause()
     seen: dict[str, Any] = {}
     exec("seen['value'] = value", globals(), {"seen": seen, **locals()})
