@@ -1,0 +1,88 @@
+"""`simulator count`: exact numbers, whatever their size."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+from tests.cli.command_line import simulator
+
+
+def test_two_threads_have_twenty_interleavings_and_eighteen_lose_an_update() -> None:
+    ran = simulator("count", "counter", "--threads", "2")
+    assert ran.code == 0
+    assert ran.err == ""
+    assert ran.lines == [
+        "counter: 20 interleavings; the longest takes 6 steps (counted exactly over 13 states)",
+        "",
+        "outcome   interleavings   share   random walk",
+        "─────────────────────────────────────────────",
+        "count=1              18    90 %    75 % = 3/4",
+        "count=2               2    10 %    25 % = 1/4",
+    ]
+
+
+def test_five_threads_are_counted_exactly_in_well_under_a_second() -> None:
+    began = time.monotonic()
+    counted = simulator("count", "counter", "--threads", "5", "--json").json
+    assert time.monotonic() - began < 1
+    assert counted["interleavings"] == 168_168_000 == math.factorial(15) // math.factorial(3) ** 5
+    assert counted["outcomes"]["count=5"]["interleavings"] == 120 == math.factorial(5)
+    assert "168,168,000 interleavings" in simulator("count", "counter", "--threads", "5").out
+
+
+def test_ten_threads_are_counted_exactly() -> None:
+    counted = simulator("count", "counter", "--threads", "10", "--json").json
+    # Thirty steps, three of each thread, in any order; right only when the threads run one after the other.
+    assert counted["interleavings"] == math.factorial(30) // math.factorial(3) ** 10
+    assert counted["outcomes"]["count=10"]["interleavings"] == math.factorial(10)
+    assert counted["complete"] is True
+    assert sum(one["interleavings"] for one in counted["outcomes"].values()) == counted["interleavings"]
+
+
+def test_the_odds_under_a_random_walk_are_exact_fractions() -> None:
+    outcomes = simulator("count", "counter", "--json").json["outcomes"]
+    assert {text: one["random_walk"] for text, one in outcomes.items()} == {"count=1": "3/4", "count=2": "1/4"}
+
+
+def test_a_lock_leaves_one_outcome() -> None:
+    counted = simulator("count", "counter", "--lock", "--json").json
+    assert counted["interleavings"] == 2
+    assert list(counted["outcomes"]) == ["count=2"]
+
+
+def test_half_of_the_unsafe_transfers_deadlock() -> None:
+    outcomes = simulator("count", "bank", "--json").json["outcomes"]
+    assert {text: one["interleavings"] for text, one in outcomes.items()} == {
+        "balance[1]=800 balance[2]=1200": 6,
+        "deadlocked: balance[1]=1000 balance[2]=1000": 6,
+    }
+
+
+def test_a_program_that_can_run_for_ever_is_counted_up_to_a_number_of_steps_and_called_cut() -> None:
+    endless = simulator("count", "bank", "--strategy", "try-lock")
+    assert endless.refused() == (
+        "the program can run for ever, so it has infinitely many interleavings; give --max-steps to cut each one there"
+    )
+    cut = simulator("count", "bank", "--strategy", "try-lock", "--max-steps", "5")
+    assert cut.code == 0
+    assert "cut at 5 steps" in cut.lines[0]
+    counted = simulator("count", "bank", "--strategy", "try-lock", "--max-steps", "5", "--json").json
+    assert (counted["complete"], counted["max_steps"]) == (False, 5)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--max-states", "10"), "counting needs more than 10 states (--max-states)"),
+        (("--threads", "20", "--timeout", "0.05"), "counting was not done "),
+    ],
+)
+def test_a_part_of_a_count_is_no_count(words: tuple[str, ...], said: str) -> None:
+    assert simulator("count", "counter", *words).refused().startswith(said)
+
+
+def test_a_count_is_no_judgement_so_its_exit_code_is_0() -> None:
+    assert simulator("count", "bank").code == 0
