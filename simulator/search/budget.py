@@ -42,6 +42,8 @@ class Budget:
     max_states: int | None = None
     timeout: float | None = None
     progress: Callable[[int], None] | None = None
+    ends: float | None = None
+    """When the time is up, once the clock is started: see `begun`."""
 
     def __post_init__(self) -> None:
         for name in ("max_interleavings", "max_steps", "max_states", "timeout"):
@@ -49,15 +51,15 @@ class Budget:
             if limit is not None and limit <= 0:
                 raise UsageError(f"{name} is {limit}, expected a number above 0")
 
+    def begun(self) -> Budget:
+        """The same limits with the clock started: all that shares this budget shares its deadline."""
+        return replace(self, ends=self.deadline())
+
     def deadline(self) -> float | None:
         """When the time is up, on the monotonic clock."""
-        return None if self.timeout is None else time.monotonic() + self.timeout
-
-    def until(self, deadline: float | None) -> Budget:
-        """The same limits with the time that is left until a deadline."""
-        if deadline is None:
-            return self
-        return replace(self, timeout=max(deadline - time.monotonic(), 1e-9))
+        if self.ends is not None or self.timeout is None:
+            return self.ends
+        return time.monotonic() + self.timeout
 
     def late(self, deadline: float | None, done: int) -> bool:
         """Whether the deadline has passed; reports progress on the way."""
