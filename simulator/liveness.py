@@ -15,7 +15,7 @@ __all__ = ["live_after"]
 
 _ENDS = frozenset({"RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"})
 _JUMPS_ALWAYS = frozenset({"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"})
-_OBSERVERS = frozenset({"locals", "vars", "dir", "eval", "exec", "_getframe", "currentframe", "stack"})
+_OBSERVERS = frozenset({"locals", "vars", "dir", "eval", "exec", "super", "_getframe", "currentframe", "stack"})
 _READS = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK"})
 _KILLS = frozenset({"STORE_FAST"})
 

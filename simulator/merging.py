@@ -200,7 +200,7 @@ class _Reader:
             return (MethodType, self.key(value.__func__), self.key(value.__self__))
         if kind is BuiltinFunctionType and (value.__self__ is None or isinstance(value.__self__, ModuleType)):
             return _Is(value)
-        if kind is partial:
+        if kind is partial and not value.__dict__:
             return (partial, self.key(value.func), self.key(value.args), self.key(value.keywords))
         if dataclasses.is_dataclass(value) and kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             return (_Is(kind), self._attributes(value, kind))

@@ -1,7 +1,7 @@
 """Merging: each body below is one that a careless merge key takes for something it is not.
 
-Every one is run beside a copy of itself and beside a writer, with merging and without: the interleavings and their outcomes have
-to be the same one by one. Some also say how many places there should be, so that merging does merge.
+Every one is run beside a copy of itself and beside a writer, with merging and without: the interleavings and their
+outcomes have to be the same one by one. Some also say how many places there should be, so that merging does merge.
 """
 
 from __future__ import annotations
@@ -610,6 +610,32 @@ def class_made_in_the_body() -> Body:
     yield Write("y", Settings.value)
 
 
+class _Reader:
+    def value(self) -> object:
+        return self.read  # type: ignore[attr-defined]
+
+
+class _Delegating(_Reader):
+    def run(self) -> Body:
+        self.read = yield Read("x")
+        yield Pause()
+        yield Write("y", super().value())
+
+
+def super_without_arguments() -> Body:
+    """It finds `self` in the frame, and no instruction reads it (up to 3.11)."""
+    yield from _Delegating().run()
+
+
+def partial_with_an_attribute() -> Body:
+    helper = partial(int)
+    helper.turns = 0  # type: ignore[attr-defined]
+    while helper.turns < 3:  # type: ignore[attr-defined]
+        yield Pause()
+        helper.turns += 1  # type: ignore[attr-defined]
+    yield Write("y", helper.turns)  # type: ignore[attr-defined]
+
+
 def operation_in_a_local() -> Body:
     later = Write("y", (yield Read("x")))
     yield Pause()
@@ -673,7 +699,7 @@ def _by_repr(numbers: Any) -> Any:
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body.__name__)
 def test_places_that_are_one_place_have_one_future(body: Any) -> None:
-    """From each place of the unmerged automaton, the merged one goes on in the same way for every answer that we try."""
+    """From each place of the unmerged automaton, the merged one goes on in the same way for every answer tried."""
     merged = Automaton(body, thread="a", merge=True)
     apart = Automaton(body, thread="a", merge=False)
     pairs = [(0, 0, 0)]
@@ -755,7 +781,7 @@ def test_what_cannot_be_compared_is_not(value: object) -> None:
 
 def test_a_generator_has_the_future_of_another_that_stands_where_it_stands() -> None:
     def body() -> Iterator[int]:
-        for number in range(3):
+        for number in range(3):  # noqa: UP028
             yield number
 
     first, second = body(), body()
