@@ -1,5 +1,5 @@
-"""Hypothesis profiles. The default one is deterministic, so that a test run says the same thing twice; HYPOTHESIS_PROFILE=thorough
-draws new programs every time, and twenty times as many."""
+"""Hypothesis profiles. The default one is deterministic, so that a test run says the same thing twice;
+HYPOTHESIS_PROFILE=thorough draws new programs every time, and twenty times as many."""
 
 from __future__ import annotations
 

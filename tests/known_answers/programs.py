@@ -1,8 +1,8 @@
 """The programs behind `golden/golden.json` and `golden/corpus.json`, as generator bodies.
 
-`golden/programs.md` tells them in words. One function for each family, from its parameters to a `Program`; `straight_line`
-reads the notation of the corpus and of the litmus tests. Final memories of the corpus depend on one more rule: the W at position p of
-thread t (both from 1) writes 10·t + p, and M adds 1.
+`golden/programs.md` tells them in words. One function for each family, from its parameters to a `Program`;
+`straight_line` reads the notation of the corpus and of the litmus tests. Final memories of the corpus depend on one
+more rule: the W at position p of thread t (both from 1) writes 10·t + p, and M adds 1.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Counts from published test suites and papers, and from an independent brute force over every interleaving.
 
-`golden/programs.md` says what each program is and what is counted. Here the same numbers come out three ways: from the census, from
-naive enumeration where that is short, and from `histogram`, a count by preemptions that walks `Machine.successors` and
-shares nothing else with either.
+`golden/programs.md` says what each program is and what is counted. Here the same numbers come out three ways: from
+the census, from naive enumeration where that is short, and from `histogram`, a count by preemptions that walks
+`Machine.successors` and shares nothing else with either.
 
 Where our states differ in number from the golden ones, it says why beside the name.
 """
@@ -95,7 +95,7 @@ def by_how(numbers: dict[Any, Any]) -> dict[str, Any]:
 
 
 def histogram(program: Program) -> dict[str, dict[str, int]]:
-    """Interleavings per kind of ending and number of preemptions, exactly, from how many ways lead to (state, last thread)."""
+    """Interleavings per kind of ending and number of preemptions, from how many ways lead to (state, last thread)."""
     machine = Machine(program)
     layer: Counter[tuple[int, int, int]] = Counter({(machine.initial, -1, 0): 1})
     found: dict[str, dict[str, int]] = {}
@@ -297,7 +297,8 @@ def test_model_counts(name: str) -> None:
     assert histogram(program) == entry["preemptions"]
 
 
-# The golden models keep a thread's registers until it ends; we merge places that differ only in a register that is never read again.
+# The golden models keep a thread's registers until it ends; we merge places that differ only in a register that is
+# never read again.
 FEWER_STATES = {"bluetooth_driver": 57, "reorder(2,1)": 51}
 
 
@@ -327,7 +328,7 @@ def test_model_traces(name: str) -> None:
 
 
 def test_second_moment_of_knuths_estimator() -> None:
-    """X is the product of the branching along a random walk; E[X] = interleavings, E[X²] = their sum over all of them."""
+    """X is the product of the choices along a random walk; E[X] = interleavings, E[X²] = the sum of X over them."""
     entry = golden["knuth"]["counter3(2,1)"]
     machine = Machine(programs.counter(2, 1, add=True))
     products = []
@@ -399,7 +400,8 @@ def test_corpus_traces(number: int) -> None:
 def test_corpus_deadlocks_are_found_exactly_where_there_are_some(number: int) -> None:
     report = check(corpus_program(number))
     assert report.complete
-    assert any(finding.kind == "deadlock" for finding in report.findings) == bool(corpus[number]["deadlock_interleavings"])
+    found = any(finding.kind == "deadlock" for finding in report.findings)
+    assert found == bool(corpus[number]["deadlock_interleavings"])
 
 
 def test_run_preemptions_agree_with_the_histogram() -> None:

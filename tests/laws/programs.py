@@ -1,8 +1,9 @@
 """Small random programs: as values that print as the Python they stand for, and as a Hypothesis strategy.
 
-A thread is a block of statements over one register `r`, a local list `log`, the locations x and y, the plain locks l and m and the
-re-entrant lock k. It is rendered as the source of a generator function and compiled, and not interpreted: so its loops, branches
-and half-evaluated expressions are the interpreter's own, which is what merging has to get right.
+A thread is a block of statements over one register `r`, a local list `log`, the locations x and y, the plain locks l
+and m and the re-entrant lock k. It is rendered as the source of a generator function and compiled, and not
+interpreted: so its loops, branches and half-evaluated expressions are the interpreter's own, which is what merging
+has to get right.
 """
 
 from __future__ import annotations
@@ -190,7 +191,7 @@ class Small:
         return tuple(map(_source, self.threads))
 
     def program(self, *, apart: bool = False, order: Iterable[int] | None = None) -> Program:
-        """The program. Threads with one source are interchangeable, unless `apart`; `order` takes the threads in another order."""
+        """The program. Threads with one source are interchangeable, unless `apart`; `order` is another order."""
         sources = self.sources()
         chosen = range(len(sources)) if order is None else order
         bodies = {f"t{number}": _body(sources[at], number if apart else None) for number, at in enumerate(chosen)}
@@ -213,8 +214,9 @@ def _source(block: Block) -> str:
 
 @cache
 def _body(source: str, apart: int | None) -> Body:
-    """The generator function. `apart` makes another one with the same source, which is then not interchangeable with it."""
-    names: dict[str, Any] = {name: getattr(ops, name) for name in ops.__all__} | {"operator": operator, "apart": apart}
+    """The generator function. `apart` makes another one of the same source, not interchangeable with it."""
+    names: dict[str, Any] = {name: getattr(ops, name) for name in ops.__all__}
+    names |= {"operator": operator, "apart": apart}
     exec(compile(source, "body.py", "exec"), names)
     body: Body = names["body"]
     return body

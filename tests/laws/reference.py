@@ -1,7 +1,7 @@
 """What a program does, written once more from the design and as plainly as possible.
 
-No automaton, no packed states, no merging: the memory is a dict, a lock is a name in a table, and each interleaving runs the bodies'
-generators from scratch. Of the simulator it takes the operations and nothing else.
+No automaton, no packed states, no merging: the memory is a dict, a lock is a name in a table, and each interleaving
+runs the bodies' generators from scratch. Of the simulator it takes the operations and nothing else.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class World:
             self._run(name, generator.__next__)
 
     def _run(self, name: str, resume: Callable[[], Any]) -> None:
-        """Let a thread go on to its next operation or to its end. Checks, and releases of locks not held, take no step."""
+        """Let a thread go on to its next operation or its end. Checks, and releases of locks not held, take no step."""
         generator = self.threads[name]
         self.wants[name] = None
         while True:

@@ -1,7 +1,7 @@
 """Laws of enumeration and counting: what is walked, what is counted and what the graph reaches are the same.
 
-The reference is `reference.py`, which shares nothing with the machine. Each law draws its own programs; the default profile goes
-through 150 for each law, the thorough one through 2,000.
+The reference is `reference.py`, which shares nothing with the machine. Each law draws its own programs; the default
+profile goes through 150 for each law, the thorough one through 2,000.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def test_a_program_is_refused_for_running_for_ever_exactly_when_it_can(small: Sm
         census = count(program)
     except LimitError as error:
         assert can
-        assert "for ever" in str(error)
+        assert "for ever" in str(error)  # noqa: PT017
     else:
         assert not can
         assert census.max_steps is None

@@ -1,4 +1,5 @@
-"""Laws of findings: what is reported is there, is all there is, is as frequent as said, and is shown in the shortest way.
+"""Laws of findings: what is reported is there, is all there is, is as frequent as said, and is shown in the shortest
+way.
 
 "Brute force" is every prefix of every interleaving, each looked at by every detector on its own.
 """
@@ -35,7 +36,7 @@ Key = tuple[int, int, tuple[str, ...]]
 
 
 class Brute:
-    """Every sighting in any interleaving: its shortest prefix, in how many interleavings it is, and how likely it is."""
+    """Every sighting in any interleaving: its shortest prefix, in how many interleavings it is, and how likely."""
 
     def __init__(self, program: Program, kinds: Collection[Kind] = tuple(Kind)) -> None:
         machine = Machine(program, merge=False)
@@ -204,7 +205,7 @@ def test_a_run_that_ends_blocked_has_a_cycle_or_a_lock_that_nobody_gives_back(sm
 @many
 @given(any_programs)
 def test_races_seen_from_runs_are_those_seen_from_states(small: Small) -> None:
-    """The fold, the reversible pairs of each run, and two enabled threads in one state: by the reference, and by the graph."""
+    """The fold, the reversible pairs of each run, and two threads enabled in one state: reference and graph."""
     program = small.program()
     brute = Brute(program, ())
     from_states = {location for found, _ in brute.runs for location in found.racing}

@@ -65,7 +65,7 @@ def test_a_schedule_that_does_not_fit_says_so_or_is_followed_as_far_as_it_fits(s
         run = replay(program, wanted)
     except ScheduleError as error:
         assert len(stopped) < len(wanted)
-        assert f"at step {len(stopped) + 1} of {len(wanted)}" in str(error)
+        assert f"at step {len(stopped) + 1} of {len(wanted)}" in str(error)  # noqa: PT017
     else:
         assert run == stopped == skipped
         assert list(run.schedule) == wanted

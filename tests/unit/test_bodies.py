@@ -1,4 +1,4 @@
-"""Bodies: what a generator may do, what it is told when it may not, and how a body that is not deterministic is found out."""
+"""Bodies: what a generator may do, what it is told when it may not, and how nondeterminism is found out."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_a_body_that_wants_arguments() -> None:
     def body(times: int) -> Body:
         yield Read("x")
 
-    with pytest.raises(ProgramError, match=r"missing 1 required positional argument: 'times'; a body takes no arguments"):
+    with pytest.raises(ProgramError, match=r"missing 1 required .* 'times'; a body takes no arguments"):
         walk(body)
 
 
@@ -210,7 +210,10 @@ def test_yielding_a_generator() -> None:
         walk(body)
 
 
-@pytest.mark.parametrize("operation", [Write("x", [1]), Read(["x"]), Acquire({}), Update("x", max, [1])], ids=repr)  # type: ignore[arg-type]
+UNHASHABLE: list[Any] = [Write("x", [1]), Read(["x"]), Acquire({}), Update("x", max, [1])]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("operation", UNHASHABLE, ids=repr)
 def test_operands_that_cannot_be_hashed(operation: Any) -> None:
     def body() -> Body:
         yield operation
@@ -363,7 +366,7 @@ def test_a_finally_that_yields_a_release_runs_when_a_check_fails() -> None:
 
 
 def test_generators_left_parked_are_closed_without_noise() -> None:
-    """A `finally` that yields makes `close` raise; warnings are errors here, so a message on stderr would fail this test."""
+    """A `finally` that yields makes `close` raise; warnings are errors here, so a message on stderr would fail this."""
 
     def body() -> Body:
         yield Acquire("m")
@@ -418,7 +421,8 @@ def test_an_endless_body_under_each_budget() -> None:
     assert check(program, budget=Budget(max_states=100)).stop is Stop.STATES
     assert check(program, budget=Budget(max_steps=50)).stop is Stop.STEPS
     assert check(program, scheduler="naive", budget=Budget(max_steps=50)).stop is Stop.STEPS
-    assert check(program, scheduler="random", seed=1, budget=Budget(max_steps=50, max_interleavings=3)).stop is Stop.SAMPLED
+    sampled = check(program, scheduler="random", seed=1, budget=Budget(max_steps=50, max_interleavings=3))
+    assert sampled.stop is Stop.SAMPLED
     assert not check(program, budget=Budget(max_states=100)).complete
 
 

@@ -72,7 +72,7 @@ def test_a_limit_that_would_be_ignored_is_refused(scheduler: str, budget: Budget
 
 def test_garbage_collection_comes_back() -> None:
     assert gc.isenabled()
-    with pytest.raises(ValueError, match="inside"), without_collecting():
+    with pytest.raises(ValueError, match="inside"), without_collecting():  # noqa: PT012
         assert not gc.isenabled()
         raise ValueError("inside")
     assert gc.isenabled()

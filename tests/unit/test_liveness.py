@@ -101,9 +101,9 @@ def read_after_a_with(manager: Any) -> Body:
 
 def read_by_a_comprehension() -> Body:
     values = [1]
-    value = 2
+    value = 2  # noqa: F841
     yield
-    use([value for value in values])
+    use([value for value in values])  # noqa: C416
     yield
 
 

@@ -20,7 +20,7 @@ SWAP, FAILED_SWAP = CompareAndSwap("x", 0, 5), CompareAndSwap("x", 99, 5)
 
 def doing(*operations: Operation) -> Callable[[], Generator[Any, Any, None]]:
     def body() -> Generator[Any, Any, None]:
-        for operation in operations:
+        for operation in operations:  # noqa: UP028 - a tuple's iterator takes no answers
             yield operation
 
     return body

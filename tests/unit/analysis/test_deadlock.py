@@ -15,7 +15,7 @@ from simulator.search.replay import replay
 
 def doing(*operations: Operation) -> Callable[[], Generator[Any, Any, None]]:
     def body() -> Generator[Any, Any, None]:
-        for operation in operations:
+        for operation in operations:  # noqa: UP028 - a tuple's iterator takes no answers
             yield operation
 
     return body
@@ -69,7 +69,8 @@ def test_two_cycles_at_once_are_two_findings() -> None:
         {"a": both("k", "l"), "b": both("l", "k"), "c": both("m", "n"), "d": both("n", "m")}, locks=["k", "l", "m", "n"]
     )
     run = replay(program, "a b c d")
-    assert [[wait.thread for wait in cycle] for cycle in waiting_cycles(wait_for(run.final))] == [["a", "b"], ["c", "d"]]
+    cycles = waiting_cycles(wait_for(run.final))
+    assert [[wait.thread for wait in cycle] for cycle in cycles] == [["a", "b"], ["c", "d"]]
     assert {finding.objects for finding in deadlocks(program)} == {("k", "l"), ("m", "n")}
 
 

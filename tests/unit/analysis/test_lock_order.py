@@ -19,7 +19,7 @@ Body = Generator[Any, Any, None]
 
 def doing(*operations: Operation) -> Callable[[], Body]:
     def body() -> Body:
-        for operation in operations:
+        for operation in operations:  # noqa: UP028 - a tuple's iterator takes no answers
             yield operation
 
     return body

@@ -62,7 +62,7 @@ def seen(*steps: tuple[str, Operation]) -> list[int]:
         # Each thread loses what the other wrote.
         ([("a", READ), ("b", READ), ("a", WRITE), ("b", WRITE)], [4]),
     ],
-    ids=lambda value: " ".join(f"{name}:{type(step).__name__}" for name, step in value) if value and isinstance(value[0], tuple) else "",
+    ids=str,
 )
 def test_which_steps_lose_an_update(steps: list[tuple[str, Operation]], expected: list[int]) -> None:
     assert seen(*steps) == expected

@@ -33,7 +33,8 @@ def found(program: Program) -> dict[str, tuple[str, str]]:
 
 def test_a_property_of_every_step_is_broken_where_it_breaks() -> None:
     program = Program({"a": add(-1), "b": add(1)}, memory={"x": 0}, always={"not negative": lambda m: m["x"] >= 0})
-    assert found(program) == {"failed invariant not negative": ("a*2", "not negative does not hold after the last step: x=-1")}
+    why = "not negative does not hold after the last step: x=-1"
+    assert found(program) == {"failed invariant not negative": ("a*2", why)}
 
 
 def test_a_property_may_be_broken_from_the_start() -> None:
