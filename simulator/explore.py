@@ -221,19 +221,23 @@ class _Check:
         self.machine = machine
         self.scheduler = scheduler
         self.seed = seed
-        self.budget = budget
+        self.budget = budget.begun()
         self.detectors = detectors_for(machine.program)
         self.by_kind = {detector.kind: detector for detector in self.detectors}
 
     def report(self) -> Report:
         explored = self.search()
-        try:
-            found = self.findings(explored)
-            census, missing = self.census()
-        except KeyboardInterrupt:
-            explored.stop = Stop.INTERRUPTED
-            found = [self.told(sighting, schedule, shortest=False) for sighting, schedule in explored.sightings.items()]
-            census, missing = None, "interrupted"
+        census: Census | None = None
+        missing = str(Stop.INTERRUPTED)
+        found: list[Finding] = []
+        if explored.stop is not Stop.INTERRUPTED:
+            try:
+                found = self.findings(explored)
+                census, missing = self.census()
+            except KeyboardInterrupt:
+                explored.stop = Stop.INTERRUPTED
+        if explored.stop is Stop.INTERRUPTED:
+            found = [self.told(seen, schedule, shortest=False) for seen, schedule in explored.sightings.items()]
         order = list(Kind)
         found.sort(key=lambda finding: order.index(finding.kind))
         return Report(
