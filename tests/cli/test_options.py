@@ -85,7 +85,7 @@ def test_a_misspelt_scenario_behind_an_option_is_still_the_scenario() -> None:
     ],
 )
 def test_a_value_that_an_option_cannot_have_is_told_what_it_can(options: list[str], said: str) -> None:
-    assert simulator("explore", *options).refused() == f"Invalid value for {said}"
+    assert simulator("explore", *options).refused().startswith(f"Invalid value for {said}")
 
 
 def test_an_absurdly_long_number_is_not_repeated_in_full() -> None:
