@@ -148,11 +148,11 @@ def test_a_closed_standard_output_is_no_crash() -> None:
     assert ran.returncode == 0
 
 
-def on_a_terminal(*words: str, **environment: str) -> str:
-    """What a person at a terminal of eighty columns sees of standard output."""
+def on_a_terminal(*words: str, stream: str = "stdout", **environment: str) -> str:
+    """What a person at a terminal of eighty columns sees of standard output, or of standard error."""
     pty = pytest.importorskip("pty")
     above, below = pty.openpty()
-    running = process(*words, environment={"COLUMNS": "80", "TERM": "xterm", **environment}, stdout=below)
+    running = process(*words, environment={"COLUMNS": "80", "TERM": "xterm", **environment}, **{stream: below})
     os.close(below)
     said = b""
     while select.select([above], [], [], 20)[0]:
@@ -185,3 +185,11 @@ def test_a_terminal_s_width_is_kept() -> None:
     lines = on_a_terminal("explore", "counter", "--no-steps", NO_COLOR="1").splitlines()
     table = lines[next(number for number, line in enumerate(lines) if line.startswith("outcome")) :]
     assert max(map(len, table)) <= 80
+
+
+def test_progress_with_its_rate_is_shown_on_a_terminal_s_standard_error_only() -> None:
+    words = ("explore", "counter", "--threads", "4", "--increments", "3", "--lock", "--no-steps")
+    shown = on_a_terminal(*words, stream="stderr")
+    assert "exploring counter: states" in shown
+    assert "/s" in shown
+    assert ended(process(*words)).err == ""
