@@ -23,6 +23,8 @@ from simulator.trace import Outcome, memory_dict
 __all__ = ["Census", "count"]
 
 MAX_STATES = 5_000_000
+LONGEST = 50_000
+"""Steps after which an interleaving is taken to have no end, unless told otherwise."""
 LOOK_AT_CLOCK = 4096
 Weight = tuple[int, int]
 
@@ -87,12 +89,13 @@ def count(
     *,
     max_steps: int | None = None,
     max_states: int = MAX_STATES,
+    longest: int = LONGEST,
     budget: Budget | None = None,
 ) -> Census:
     """Count a program's interleavings by outcome, exactly.
 
     With `max_steps`, interleavings longer than that are cut there and counted as "out of steps". Raises EndlessError
-    for a program that can run for ever (unless `max_steps` is given), and LimitError when more than `max_states` states
+    for a program that can run for ever (unless `max_steps` is given), and LimitError when one takes more than `longest` steps, when more than `max_states` states
     are needed or the time of `budget` is up: a part of a count would be no count.
 
     >>> from simulator.ops import Read, Write
@@ -107,7 +110,7 @@ def count(
     while True:
         try:
             with without_collecting():
-                return _Counting(machine, max_steps, max_states, budget or Budget()).run()
+                return _Counting(machine, max_steps, max_states, longest, budget or Budget()).run()
         except LayoutFull:
             machine = machine.widened()
 
@@ -133,9 +136,12 @@ class _Counting:
     Interchangeable threads in one local state are so one number, and a step adds to the node whatever thread takes it.
     """
 
-    def __init__(self, machine: Machine, max_steps: int | None, max_states: int, budget: Budget) -> None:
+    def __init__(
+        self, machine: Machine, max_steps: int | None, max_states: int, longest: int, budget: Budget
+    ) -> None:
         self.machine = machine
         self.max_steps = max_steps
+        self.longest = longest
         self.max_states = max_states
         self.budget = budget
         self.deadline = budget.deadline()
@@ -162,6 +168,11 @@ class _Counting:
                 # Longer than any run could be whose threads never come back to a place: there may be no end.
                 checked_for_cycles = True
                 self.refuse_cycles(initial)
+            if self.max_steps is None and depth > self.longest:
+                raise LimitError(
+                    f"the program was not seen to end within {self.longest:,} steps: give max_steps to cut each "
+                    "interleaving there"
+                )
             ended: dict[Outcome, Weight] = {}
             if depth == self.max_steps:
                 following: dict[int, Weight] = {}

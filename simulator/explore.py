@@ -35,7 +35,7 @@ __all__ = ["MAX_STATES", "MAX_STEPS", "Report", "Scheduler", "check", "explore"]
 MAX_STATES = 1_000_000
 """States that `check` visits at most, unless told otherwise."""
 MAX_STEPS = 10_000
-"""Steps after which an interleaving is cut where it is walked one by one, unless told otherwise."""
+"""Steps after which an interleaving is cut, unless told otherwise."""
 SAMPLES = 1_000
 """Random walks, unless told otherwise."""
 _SHARE_STATES = 300_000
@@ -196,6 +196,7 @@ def _limits(scheduler: Scheduler, budget: Budget, seed: int | None) -> Budget:
     """The budget with its defaults. Raises UsageError for what the scheduler would ignore."""
     if scheduler is not Scheduler.RANDOM and seed is not None:
         raise UsageError(f"seed is for the random scheduler; {scheduler} has nothing random in it")
+    budget = replace(budget, max_steps=budget.max_steps or MAX_STEPS)
     if scheduler is Scheduler.GRAPH:
         if budget.max_interleavings is not None:
             raise UsageError("max_interleavings is for naive and random; the state graph is limited by max_states")
@@ -203,8 +204,8 @@ def _limits(scheduler: Scheduler, budget: Budget, seed: int | None) -> Budget:
     if budget.max_states is not None:
         raise UsageError(f"max_states is for the state graph; {scheduler} is limited by max_interleavings")
     if scheduler is Scheduler.RANDOM and budget.max_interleavings is None:
-        budget = replace(budget, max_interleavings=SAMPLES)
-    return replace(budget, max_steps=budget.max_steps or MAX_STEPS)
+        return replace(budget, max_interleavings=SAMPLES)
+    return budget
 
 
 def _walk(machine: Machine, scheduler: Scheduler, seed: int, budget: Budget) -> Iterator[Interleaving]:
@@ -238,8 +239,7 @@ class _Check:
                 explored.stop = Stop.INTERRUPTED
         if explored.stop is Stop.INTERRUPTED:
             found = [self.told(seen, schedule, shortest=False) for seen, schedule in explored.sightings.items()]
-        order = list(Kind)
-        found.sort(key=lambda finding: order.index(finding.kind))
+        found.sort(key=_simplest_first)
         return Report(
             program=self.machine.program.name,
             threads=self.machine.threads,
@@ -323,7 +323,7 @@ class _Check:
             told = self.told(sighting, short.get(sighting, schedule), shortest=sighting in short)
             found.append(replace(told, share=counted.get(sighting)))
         found.extend(
-            self.cycles(explored, {finding.objects: finding for finding in found if finding.kind is Kind.DEADLOCK})
+            self.cycles(explored, {finding.objects: finding for finding in found if finding.kind is Kind.DEADLOCK and not finding.detail})
         )
         return found
 
@@ -385,7 +385,7 @@ class _Check:
                 )
                 continue
             status = Status.IMPOSSIBLE if explored.complete else Status.OPEN
-            riders = self.riders([CycleSeen(sighting, cycle)])
+            riders = self.riders([CycleSeen(sighting)])
             schedule = shortest_schedules(self.machine, riders, [sighting], self.budget).get(sighting)
             if schedule is None:
                 yield replace(explain_cycle(sighting, cycle, None), status=status)
@@ -402,11 +402,18 @@ class _Check:
 
     def census(self) -> tuple[Census | None, str]:
         try:
-            return count(self.machine, max_states=MAX_STATES, budget=self.budget), ""
+            states, longest = self.budget.max_states or MAX_STATES, self.budget.max_steps or MAX_STEPS
+            return count(self.machine, max_states=states, longest=longest, budget=self.budget), ""
         except EndlessError:
             return None, "the program can run for ever"
         except LimitError as error:
             return None, str(error)
+
+
+def _simplest_first(finding: Finding) -> tuple[object, ...]:
+    """By kind, then by how simple the witness is: the same order whatever search found them."""
+    steps = len(finding.witness) if finding.witness is not None else MAX_STATES
+    return (list(Kind).index(finding.kind), finding.preemptions or 0, steps, finding.title)
 
 
 def _pending_in(run: Run) -> list[tuple[str, Any]]:

@@ -110,7 +110,7 @@ class Machine:
         self._value_numbers: dict[Key, int] = {}
         bodies = list(program.bodies.values())
         groups = program.interchangeable()
-        self._setup(
+        self._lay_out(
             [Automaton(bodies[group[0]], thread=self.threads[group[0]], merge=merge) for group in groups], groups
         )
 
@@ -123,8 +123,17 @@ class Machine:
         wider._bits = (self._bits[0] * 2, self._bits[1] * 2)
         wider._values = self._values
         wider._value_numbers = self._value_numbers
-        wider._setup([group.automaton for group in self._classes], tuple(group.threads for group in self._classes))
+        wider._lay_out([group.automaton for group in self._classes], tuple(group.threads for group in self._classes))
         return wider
+
+    def _lay_out(self, automata: list[Automaton], groups: tuple[tuple[int, ...], ...]) -> None:
+        """Set up with fields that are wide enough for the first state at least."""
+        while True:
+            try:
+                self._setup(automata, groups)
+                return
+            except LayoutFull:
+                self._bits = (self._bits[0] * 2, self._bits[1] * 2)
 
     def _setup(self, automata: list[Automaton], groups: tuple[tuple[int, ...], ...]) -> None:
         program = self.program

@@ -165,6 +165,9 @@ class _Reader:
         if kind is range:
             return (range, value.start, value.stop, value.step)  # type: ignore[attr-defined]
         if isinstance(value, _BY_IDENTITY):
+            if "<locals>" in getattr(value, "__qualname__", ""):
+                # A class made by the body itself: what it holds can change as the body goes.
+                raise _Incomparable
             return _Is(value)
         if kind is CodeType:
             return value

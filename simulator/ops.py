@@ -75,7 +75,7 @@ class Add:
     right: Any
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, eq=False)
 class Update:
     """Atomic read-modify-write: the location becomes `function(old, *arguments)`; the answer is the old value.
 
@@ -92,6 +92,12 @@ class Update:
         object.__setattr__(self, "location", location)
         object.__setattr__(self, "function", function)
         object.__setattr__(self, "arguments", arguments)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Update) and operation_key(self) == operation_key(other)
+
+    def __hash__(self) -> int:
+        return hash(operation_key(self))
 
     def __repr__(self) -> str:
         shown = [repr(self.location), _function_name(self.function), *map(repr, self.arguments)]

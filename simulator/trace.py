@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -27,6 +27,7 @@ from simulator.ops import (
     show_name,
     show_value,
 )
+from simulator.values import Key, value_key
 
 __all__ = [
     "Ended",
@@ -144,10 +145,15 @@ class Outcome:
     """
 
     how: str
-    memory: tuple[tuple[Hashable, Any], ...]
+    memory: tuple[tuple[Hashable, Any], ...] = field(compare=False)
+    key: Key = field(init=False, repr=False)
+    """The memory by what programs can tell apart: True is not 1."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", value_key(self.memory))
 
     def __str__(self) -> str:
-        values = " ".join(f"{show_name(location)}={show_value(value)}" for location, value in self.memory)
+        values = " ".join(f"{show_name(location)}={value!r}" for location, value in self.memory)
         if self.how == "finished":
             return values or "finished"
         return f"{self.how}: {values}" if values else self.how

@@ -153,21 +153,24 @@ def _edge_order(edge: LockEdge) -> tuple[object, ...]:
 
 
 class CycleSeen(Detector):
-    """Sees one given lock-order cycle when a run has shown all its arrows. The memo is the arrows shown so far."""
+    """Sees a lock-order cycle over given locks once one run has shown all of it. The memo is its arrows between them."""
 
     kind = Kind.LOCK_ORDER_CYCLE
 
-    def __init__(self, sighting: Sighting, cycle: tuple[LockEdge, ...]) -> None:
+    def __init__(self, sighting: Sighting) -> None:
         self._sighting = sighting
-        self._arrows = frozenset((edge.thread, edge.held, edge.wanted) for edge in cycle)
+        self._locks = frozenset(sighting.objects)
 
     def start(self, notices: Mapping[str, tuple[Notice, ...]]) -> tuple[Memo, Sightings]:
         return frozenset(), ()
 
     def after(self, memo: Memo, event: Event) -> tuple[Memo, Sightings]:
         assert isinstance(memo, frozenset)
-        if event.pending is None or memo == self._arrows:
+        if event.pending is None:
             return memo, ()
-        shown = {(edge.thread, edge.held, edge.wanted) for edge in lock_edges([(event.thread, event.pending)])}
-        memo |= shown & self._arrows
-        return memo, (self._sighting,) if memo == self._arrows else ()
+        shown = lock_edges([(event.thread, event.pending)])
+        more = memo | {edge for edge in shown if edge.held in self._locks and edge.wanted in self._locks}
+        if more == memo:
+            return memo, ()
+        closed = any(frozenset(edge.held for edge in cycle) == self._locks for cycle in lock_cycles(more))
+        return more, (self._sighting,) if closed else ()
