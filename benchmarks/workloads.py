@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -143,39 +143,13 @@ def state_graph(program: Program, *, with_detectors: bool) -> Explored:
     return StateGraph(machine, riding(machine, with_detectors=with_detectors), Budget()).run()
 
 
-def search(program: Program, *, with_detectors: bool) -> Mapping[str, int]:
-    return {"states": state_graph(program, with_detectors=with_detectors).states}
-
-
-@lru_cache
-def transitions(program: Program, *, with_detectors: bool) -> int:
-    """How many edges that graph has: counted once, not while the search is timed."""
-    machine = Machine(program, bits=COMPACT)
-    riders = riding(machine, with_detectors=with_detectors)
-    first = (machine.initial, riders.start[0])
-    seen, waiting, edges = {first}, [first], 0
-    while waiting:
-        state, memo = waiting.pop()
-        for _, reached, event in machine.moves(state):
-            edges += 1
-            after = (reached, riders.after(memo, event)[0])
-            if after not in seen:
-                seen.add(after)
-                waiting.append(after)
-    return edges
-
-
 def _graph(what: str, program: Program, *, with_detectors: bool, prototype: str = "") -> Workload:
-    def work(edges: int) -> Mapping[str, int]:
-        return {**search(program, with_detectors=with_detectors), "transitions": edges}
+    def work(_: object) -> Mapping[str, int]:
+        explored = state_graph(program, with_detectors=with_detectors)
+        return {"states": explored.states, "transitions": explored.transitions}
 
-    return Workload(
-        "state graph",
-        f"{what}, {'all detectors riding' if with_detectors else 'states alone'}",
-        work,
-        lambda: transitions(program, with_detectors=with_detectors),
-        prototype,
-    )
+    riding = "all detectors riding" if with_detectors else "states alone"
+    return Workload("state graph", f"{what}, {riding}", work, prototype=prototype)
 
 
 # -- counting, growing, checking
