@@ -75,6 +75,7 @@ class Automaton:
         self._body = body
         self._thread = thread
         self._merge = merge
+        self._asked: list[Key | None] = []
         self._edges: list[dict[Key, int]] = []
         self._reached: list[tuple[int, Answer] | None] = []
         self._parked: dict[int, Generator[Any, Any, Any]] = {}
@@ -140,7 +141,7 @@ class Automaton:
     ) -> int:
         outcome = self._advance(generator, answer)
         if isinstance(outcome, End):
-            return self._node(("end", outcome), None, outcome, outcome.where, reached)
+            return self._node(("end", outcome), None, outcome, None, outcome.where, reached)
         where = _where(generator)
         try:
             asked = operation_key(outcome)
@@ -153,7 +154,7 @@ class Automaton:
         # The operation just yielded is no longer in the frame, so it is a part of the key beside the future.
         key = None if future is None else (asked, future)
         before = len(self.operations)
-        node = self._node(key, outcome, None, where, reached)
+        node = self._node(key, outcome, None, asked, where, reached)
         if node == before:
             self._parked[node] = generator
         else:
@@ -165,18 +166,19 @@ class Automaton:
         key: Key | None,
         operation: Operation | None,
         end: End | None,
+        asked: Key | None,
         where: SourceLine | None,
         reached: tuple[int, Answer] | None,
     ) -> int:
-        known = self._merged.get(key) if key is not None else None
-        if known is not None:
-            return known
         node = len(self.operations)
         if key is not None:
-            self._merged[key] = node
+            known = self._merged.setdefault(key, node)
+            if known != node:
+                return known
         self.operations.append(operation)
         self.ends.append(end)
         self.wheres.append(where)
+        self._asked.append(asked)
         self._edges.append({})
         self._reached.append(reached)
         return node
@@ -238,8 +240,8 @@ class Automaton:
             outcome = self._advance(generator, answer)
             if isinstance(outcome, End):
                 raise self._nondeterministic(passed, _say_end(outcome), self.wheres[passed])
-            where = _where(generator)
-            self._same(passed, outcome, operation_key(outcome), where)
+            if operation_key(outcome) != self._asked[passed]:
+                raise self._nondeterministic(passed, repr(outcome), _where(generator))
             answer = next_answer
         return generator
 
@@ -253,11 +255,6 @@ class Automaton:
         where = _where(generator)
         _close_quietly(generator)
         raise self._nondeterministic(reached, repr(outcome), where)
-
-    def _same(self, node: int, operation: Operation, asked: Key, where: SourceLine) -> None:
-        before = self.operations[node]
-        if before is None or operation_key(before) != asked:
-            raise self._nondeterministic(node, repr(operation), where)
 
     def _nondeterministic(self, node: int, now: str, where: SourceLine | None) -> NondeterminismError:
         before = self.operations[node]

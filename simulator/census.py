@@ -95,8 +95,9 @@ def count(
     """Count a program's interleavings by outcome, exactly.
 
     With `max_steps`, interleavings longer than that are cut there and counted as "out of steps". Raises EndlessError
-    for a program that can run for ever (unless `max_steps` is given), and LimitError when one takes more than `longest` steps, when more than `max_states` states
-    are needed or the time of `budget` is up: a part of a count would be no count.
+    for a program that can run for ever (unless `max_steps` is given), and LimitError when one takes more than `longest`
+    steps, when more than `max_states` states are needed or the time of `budget` is up: a part of a count would be no
+    count.
 
     >>> from simulator.ops import Read, Write
     >>> def body():
@@ -136,9 +137,7 @@ class _Counting:
     Interchangeable threads in one local state are so one number, and a step adds to the node whatever thread takes it.
     """
 
-    def __init__(
-        self, machine: Machine, max_steps: int | None, max_states: int, longest: int, budget: Budget
-    ) -> None:
+    def __init__(self, machine: Machine, max_steps: int | None, max_states: int, longest: int, budget: Budget) -> None:
         self.machine = machine
         self.max_steps = max_steps
         self.longest = longest

@@ -323,7 +323,10 @@ class _Check:
             told = self.told(sighting, short.get(sighting, schedule), shortest=sighting in short)
             found.append(replace(told, share=counted.get(sighting)))
         found.extend(
-            self.cycles(explored, {finding.objects: finding for finding in found if finding.kind is Kind.DEADLOCK and not finding.detail})
+            self.cycles(
+                explored,
+                {finding.objects: finding for finding in found if finding.kind is Kind.DEADLOCK and not finding.detail},
+            )
         )
         return found
 

@@ -176,6 +176,7 @@ class Machine:
                 state += local << self._shifts[thread]
         self.initial: State = state
         self.bits = shift
+        self.memory_mask = (1 << self.lock_shift) - (1 << self.shared_shift)
         self.fields = tuple(zip(self._shifts, self.rows, strict=True))
         self.local_mask = self._local_mask
 

@@ -18,13 +18,14 @@ is not compared, and neither is a set, whose iteration order depends on its hist
 from __future__ import annotations
 
 import dataclasses
+import dis
 import enum
 import gc
 import itertools
 import operator
 import sys
 from collections.abc import Generator
-from functools import partial
+from functools import lru_cache, partial
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -45,7 +46,11 @@ __all__ = ["SUPPORTED", "future_key"]
 SUPPORTED = sys.implementation.name == "cpython" and (3, 11) <= sys.version_info[:2] <= (3, 13)
 """Whether this interpreter's generators can be compared."""
 
-_BY_VALUE = frozenset({bool, int, float, complex, str, bytes, type(None), type(...), type(NotImplemented)})
+# Equal values of one of these types are the same value, so they are their own key.
+_PLAIN = frozenset({bool, int, str, bytes, type(None), type(...), type(NotImplemented)})
+# Globals of these types are the same whenever they are read; others are a part of the key, as what they hold may change.
+_FIXED = _PLAIN | {float, complex, FunctionType, ModuleType, BuiltinFunctionType}
+_SETTERS = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"})
 _BY_IDENTITY = (type, ModuleType, enum.Enum)
 _ITERATORS: frozenset[type] = frozenset(
     map(
@@ -63,6 +68,9 @@ _ITERATORS: frozenset[type] = frozenset(
         ),
     )
 ) | {enumerate, zip, map, filter}
+_RANGE_ITERATORS = frozenset({type(iter(range(1))), type(iter(range(1 << 70, (1 << 70) + 1)))})
+# Kinds that can be told by their type alone, ahead of the slower questions.
+_KNOWN_KINDS = _ITERATORS | {list, dict, GeneratorType, CellType, FunctionType, MethodType, partial}
 _OPERATIONS = (
     ops.Read,
     ops.Write,
@@ -101,13 +109,39 @@ def future_key(generator: Generator[Any, Any, Any]) -> Key | None:
         return None
 
 
-def _slots(generator: Generator[Any, Any, Any], code: CodeType) -> list[object]:
-    """The frame's local variables (bound ones), cells, free variables and value stack, in order."""
+def _frame(generator: Generator[Any, Any, Any], code: CodeType) -> tuple[FunctionType, list[object]]:
+    """The function that a generator runs, and its bound local variables, cells, free variables and value stack, in order."""
     referents = gc.get_referents(generator)
-    for number, (function, executable) in enumerate(itertools.pairwise(referents)):
-        if executable is code and isinstance(function, FunctionType) and function.__code__ is code:
-            return referents[number + 2 :]
+    for number, executable in enumerate(referents):
+        if executable is code and number:
+            function = referents[number - 1]
+            if isinstance(function, FunctionType) and function.__code__ is code:
+                return function, referents[number + 1 :]
     raise _Incomparable
+
+
+@lru_cache(maxsize=4096)
+def _locals_at(code: CodeType, offset: int) -> tuple[tuple[str, bool, bool], ...]:
+    """The local variables in frame order: the name, whether it is a cell, whether it may still be read after `offset`."""
+    live = live_after(code, offset)
+    return tuple((name, name in code.co_cellvars, name in live) for name in code.co_varnames)
+
+
+@lru_cache(maxsize=1024)
+def _globals_of(code: CodeType) -> tuple[str, ...]:
+    """The global names that a function reads.
+
+    Raises _Incomparable for a function that sets globals or attributes, which are kept where the frame does not show
+    them, and for one that asks whether two objects are the same one (other than a constant such as None).
+    """
+    instructions = list(dis.get_instructions(code))
+    for before, instruction in itertools.pairwise(instructions):
+        if instruction.opname in _SETTERS or (instruction.opname == "IS_OP" and before.opname != "LOAD_CONST"):
+            raise _Incomparable
+    reads = {instruction.argval for instruction in instructions if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    if "id" in reads:
+        raise _Incomparable
+    return tuple(sorted(reads))
 
 
 class _Is:
@@ -128,6 +162,8 @@ class _Is:
 class _Reader:
     """Reads one suspended generator; remembers the mutable objects already met, by number."""
 
+    __slots__ = ("_kept", "_numbers")
+
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
         self._kept: list[object] = []
@@ -139,42 +175,50 @@ class _Reader:
         if frame is None:
             return ("finished generator",)
         code = generator.gi_code
+        offset = frame.f_lasti
         names = frame.f_locals
-        slots = iter(_slots(generator, code))
-        live = live_after(code, frame.f_lasti)
+        function, held = _frame(generator, code)
+        slots = iter(held)
         parts: list[Key] = []
-        for name in code.co_varnames:
-            if name in code.co_cellvars:
+        for name in _globals_of(code):
+            value = function.__globals__.get(name)
+            if type(value) not in _FIXED and not isinstance(value, type):
+                parts.append((name, self.key(value)))
+        for name, is_cell, is_live in _locals_at(code, offset):
+            if is_cell:
                 parts.append(self.key(next(slots, None)))
             elif name in names:
                 value = next(slots, None)
                 if value is not names[name]:
                     raise _Incomparable
-                if name in live:
+                if is_live:
                     parts.append((name, self.key(value)))
         # What is left are the cells, the free variables and the value stack: loop iterators and expression temporaries.
         parts.extend(map(self.key, slots))
-        return (code, frame.f_lasti, *parts)
+        return (code, offset, *parts)
 
     def key(self, value: object) -> Key:
         kind = type(value)
-        if kind in _BY_VALUE:
-            return value_key(value)
+        if kind in _PLAIN:
+            return (kind, value)
         if kind is tuple:
             return (tuple, *map(self.key, value))  # type: ignore[call-overload]
-        if kind is range:
-            return (range, value.start, value.stop, value.step)  # type: ignore[attr-defined]
-        if isinstance(value, _BY_IDENTITY):
-            if "<locals>" in getattr(value, "__qualname__", ""):
-                # A class made by the body itself: what it holds can change as the body goes.
-                raise _Incomparable
-            return _Is(value)
-        if kind is CodeType:
-            return value
-        if isinstance(value, _OPERATIONS):
-            return self._operation(value)
-        if isinstance(value, tuple) and hasattr(kind, "_fields") and not hasattr(value, "__dict__"):
-            return (kind, *map(self.key, value))
+        if kind not in _KNOWN_KINDS:
+            if kind is float or kind is complex:
+                return value_key(value)
+            if kind is range:
+                return (range, value.start, value.stop, value.step)  # type: ignore[attr-defined]
+            if isinstance(value, _BY_IDENTITY):
+                if "<locals>" in getattr(value, "__qualname__", ""):
+                    # A class made by the body itself: what it holds can change as the body goes.
+                    raise _Incomparable
+                return _Is(value)
+            if kind is CodeType:
+                return value
+            if isinstance(value, _OPERATIONS):
+                return self._operation(value)
+            if isinstance(value, tuple) and hasattr(kind, "_fields") and not hasattr(value, "__dict__"):
+                return (kind, *map(self.key, value))
         number = self._numbers.get(id(value))
         if number is not None:
             return ("met", number)
@@ -184,6 +228,9 @@ class _Reader:
         return self._by_content(value, kind)
 
     def _by_content(self, value: Any, kind: type) -> Key:
+        if kind in _RANGE_ITERATORS:
+            _, (span,), *position = value.__reduce__()
+            return (kind, span.start, span.stop, span.step, *position)
         if kind is list:
             return (list, *map(self.key, value))
         if kind is dict:
@@ -229,6 +276,7 @@ class _Reader:
             FunctionType,
             function.__code__,
             _Is(function.__globals__),
+            self.key(function.__annotations__) if "<locals>" in function.__qualname__ else None,
             self.key(function.__defaults__),
             self.key(function.__kwdefaults__),
             *map(self.key, cells),

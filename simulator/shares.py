@@ -18,6 +18,10 @@ from simulator.search.budget import Budget, without_collecting
 __all__ = ["shares"]
 
 
+NO_MEMO = -1
+"""Stands for every riding memo where all that is wanted was seen: it can change nothing any more, so such paths merge."""
+
+
 def shares(
     machine: Machine, riders: Riders, wanted: Sequence[Sighting], *, max_states: int, budget: Budget
 ) -> dict[Sighting, Share]:
@@ -35,6 +39,7 @@ def shares(
             found |= bit.get(sighting, 0)
         return found
 
+    everything = (1 << len(wanted)) - 1
     memo, seen = riders.start
     scale = lcm(*range(1, len(machine.threads) + 1))
     layer = {(machine.initial, memo, flags((*seen, *riders.in_state(machine.initial)))): (1, 1)}
@@ -51,14 +56,19 @@ def shares(
             for (state, memo, shown), (ways, chance) in layer.items():
                 moves = machine.moves(state)
                 if not moves:
-                    entry = ended.setdefault(shown | flags(riders.at_end(state)), [0, 0])
+                    at_end = () if shown == everything else riders.at_end(state)
+                    entry = ended.setdefault(shown | flags(at_end), [0, 0])
                     entry[0] += ways
                     entry[1] += chance
                     continue
                 part = chance * (scale // len(moves))
                 for _, reached, event in moves:
-                    next_memo, seen = riders.after(memo, event)
-                    key = (reached, next_memo, shown | flags(seen) | flags(riders.in_state(reached)))
+                    if shown == everything:
+                        key = (reached, NO_MEMO, shown)
+                    else:
+                        next_memo, seen = riders.after(memo, event)
+                        now = shown | flags((*seen, *riders.in_state(reached)))
+                        key = (reached, next_memo if now != everything else NO_MEMO, now)
                     known = following.get(key)
                     following[key] = (ways, part) if known is None else (known[0] + ways, known[1] + part)
             for shown, (ways, chance) in ended.items():

@@ -28,6 +28,7 @@ class Riders:
         self._in_memory: dict[int, Sightings] = {}
         self._together: dict[tuple[int, int], Sightings] = {}
         self.watches_memory = any(type(d).in_memory is not Detector.in_memory for d in detectors)
+        self.watches_pairs = any(type(d).together is not Detector.together for d in detectors)
         notices = {name: machine.initial_notices(number) for number, name in enumerate(machine.threads)}
         memos = []
         seen: list[Sightings] = []

@@ -74,7 +74,8 @@ class StateGraph:
         explored, machine, parents, budget = self.explored, self.machine, self._parents, self.budget
         deadline = budget.deadline()
         fields, local_mask, accesses = machine.fields, machine.local_mask, machine.accesses
-        watches_memory = self.riders.watches_memory
+        watches_memory, watches_pairs = self.riders.watches_memory, self.riders.watches_pairs
+        memory_mask, memories, looked_at = machine.memory_mask, set[int](), self._looked_at
         memo_shift = machine.bits
         limit = budget.max_states or 0
         memo, seen = self.riders.start
@@ -111,7 +112,7 @@ class StateGraph:
                         transitions += 1
                         delta, event = move
                         reached = node + delta
-                        if accesses[event]:
+                        if watches_pairs and accesses[event]:
                             touching.append(event)
                         try:
                             effect = effects[event]
@@ -119,16 +120,19 @@ class StateGraph:
                             effect = effects[event] = self._effect(memo, event)
                         if effect is not None:
                             reached += effect[0]
-                            self._note(effect[1], node, (thread,))
+                            if effect[1]:
+                                self._note(effect[1], node, (thread,))
                         if reached not in parents:
                             parents[reached] = node
                             following.append(reached)
-                            if watches_memory:
+                            # What a memory shows was noted when it was first met, whatever the threads do beside it.
+                            if watches_memory and reached & memory_mask not in memories:
+                                memories.add(reached & memory_mask)
                                 self._note(self._in_state(reached), reached)
                     thread += 1
                 if blocked:
                     self._end(node, cut=False)
-                elif len(touching) > 1 and tuple(touching) not in self._looked_at:
+                elif len(touching) > 1 and tuple(touching) not in looked_at:
                     self._together(node, tuple(touching))
                 countdown -= 1
                 if not countdown or len(parents) >= limit > 0:
@@ -175,7 +179,7 @@ class StateGraph:
     def _together(self, node: int, touching: tuple[int, ...]) -> None:
         """Steps that are possible in one state: the schedule of a sighting takes the one and then the other."""
         self._looked_at.add(touching)
-        if not self.riders.together(list(touching)):
+        if all(sighting in self._seen for sighting in self.riders.together(list(touching))):
             return
         moves = [(thread, event) for thread, _, event in self.machine.moves(self._state(node)) if event in touching]
         for place, (first, one) in enumerate(moves):
