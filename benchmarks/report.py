@@ -46,7 +46,7 @@ def rows(*, rounds: int, slow: bool) -> Iterator[Row]:
     yield Row(
         "start-up: simulator --help",
         f"{started.help_seconds:.3f} s, python -c pass {started.python_seconds:.3f} s ({started.ratio:.1f} times)",
-        f"{started.help_seconds / resume_seconds(rounds=9):,.0f} a process",
+        f"{started.help_seconds / resume_seconds(rounds=9):,.0f} per process",
     )
 
 
@@ -58,7 +58,7 @@ def _rates(measured: Measured) -> str:
 
 
 def _costs(measured: Measured) -> str:
-    return ", ".join(f"{_quantity(measured.resumes(unit))} a {unit.removesuffix('s')}" for unit in measured.done)
+    return ", ".join(f"{_quantity(measured.resumes(unit))} per {unit.removesuffix('s')}" for unit in measured.done)
 
 
 def _quantity(number: float) -> str:
