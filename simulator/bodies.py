@@ -27,6 +27,7 @@ from simulator.values import Key, value_key
 
 __all__ = ["Answer", "Automaton", "End", "Raised", "SourceLine"]
 
+_OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 CHECKS_WITHOUT_STEP = 1_000_000
 """How many checks in a row a body may yield before it is taken for one that never takes a step."""
 
@@ -239,6 +240,12 @@ class Automaton:
         for passed, next_answer in [*self._path(node), (node, None)]:
             outcome = self._advance(generator, answer)
             if isinstance(outcome, End):
+                if "RecursionError" in outcome.message:
+                    # How deep Python lets a body go depends on who calls it, so this is no answer of the body's.
+                    raise ProgramError(
+                        f"{outcome.where}: thread {self._thread!r} recurses too deeply for Python; a 'yield from' of "
+                        "itself without end?"
+                    )
                 raise self._nondeterministic(passed, _say_end(outcome), self.wheres[passed])
             if operation_key(outcome) != self._asked[passed]:
                 raise self._nondeterministic(passed, repr(outcome), _where(generator))
@@ -312,7 +319,7 @@ def _raised_at(error: BaseException) -> SourceLine | None:
     place = None
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if code.co_filename != __file__:
+        if not code.co_filename.startswith(("<", _OURS)):
             place = SourceLine(code.co_filename, traceback.tb_lineno)
         traceback = traceback.tb_next
     return place

@@ -327,13 +327,13 @@ class _Counting:
             raise LimitError("counting was not done when the time was up (timeout)")
 
     def refuse_cycles(self, initial: int) -> None:
-        if _has_cycle(initial, self.moves, self.max_states):
+        if _has_cycle(initial, self.moves, self.max_states, self.longest):
             raise EndlessError(
                 "the program can run for ever, so it has infinitely many interleavings; give max_steps to cut each one there"
             )
 
 
-def _has_cycle(initial: int, after: Callable[[int], list[int]], max_states: int) -> bool:
+def _has_cycle(initial: int, after: Callable[[int], list[int]], max_states: int, longest: int) -> bool:
     """Whether a state can be reached again from itself: depth-first search for an edge back into the current path."""
     on_path: dict[int, bool] = {initial: True}
     stack: list[tuple[int, Iterator[int]]] = [(initial, iter(after(initial)))]
@@ -344,10 +344,10 @@ def _has_cycle(initial: int, after: Callable[[int], list[int]], max_states: int)
             if known:
                 return True
             if known is None:
-                if len(on_path) >= max_states:
+                if len(on_path) >= max_states or len(stack) > longest:
                     raise LimitError(
-                        f"the program was not seen to end within {max_states:,} states (max_states): give max_steps "
-                        "to cut each interleaving there, or raise the limit"
+                        f"the program was not seen to end within {len(stack):,} steps and {len(on_path):,} states: give "
+                        "max_steps to cut each interleaving there"
                     )
                 on_path[following] = True
                 stack.append((following, iter(after(following))))

@@ -408,7 +408,7 @@ class _Check:
             states, longest = self.budget.max_states or MAX_STATES, self.budget.max_steps or MAX_STEPS
             return count(self.machine, max_states=states, longest=longest, budget=self.budget), ""
         except EndlessError:
-            return None, "the program can run for ever"
+            return None, "the program can run for ever (whether it makes progress is not looked at)"
         except LimitError as error:
             return None, str(error)
 

@@ -105,7 +105,7 @@ def future_key(generator: Generator[Any, Any, Any]) -> Key | None:
         return None
     try:
         return _Reader().generator(generator)
-    except _Incomparable:
+    except (_Incomparable, RecursionError):
         return None
 
 

@@ -6,6 +6,7 @@ A `Program` is a plain value that says what *could* run. It runs nothing and kno
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -116,11 +117,19 @@ def holds(name: str, condition: Property, memory: Mapping[Hashable, Any]) -> boo
         return False
     except Exception as error:
         raise ProgramError(
-            f"property {name!r} raised {type(error).__name__}: {error} on memory {dict(memory)!r}"
+            f"{_place(condition)}property {name!r} raised {type(error).__name__}: {error} on memory {dict(memory)!r}"
         ) from error
     if answer is None:
-        raise ProgramError(f"property {name!r} returned None; return True or False (a forgotten 'return'?)")
+        raise ProgramError(
+            f"{_place(condition)}property {name!r} returned None; return True or False (a forgotten 'return'?)"
+        )
     return bool(answer)
+
+
+def _place(condition: Property) -> str:
+    """Where a property is written, as the beginning of an error line."""
+    code = getattr(condition, "__code__", None)
+    return "" if code is None else f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}: "
 
 
 def body_key(body: Body) -> Key:
@@ -147,8 +156,12 @@ def _check_thread(thread: object, body: object) -> None:
             "(schedules are written with it)"
         )
     if not callable(body):
-        hint = "; pass the generator function itself, not a call of it" if inspect.isgenerator(body) else ""
-        raise ProgramError(f"the body of thread {thread!r} is {body!r}, which cannot be called{hint}")
+        if inspect.isgenerator(body):
+            raise ProgramError(
+                f"the body of thread {thread!r} is a generator of {body.__name__!r}, which can run only once; pass the "
+                "generator function itself, not a call of it"
+            )
+        raise ProgramError(f"the body of thread {thread!r} is {body!r}, which cannot be called")
 
 
 def _named(properties: Property | Mapping[str, Property] | None, where: str) -> Mapping[str, Property]:

@@ -54,7 +54,7 @@ class Parameter:
         fits = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
         if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
             value, fits = float(value), True
-        if not fits:
+        if not fits or value != value:  # NaN is within no bounds
             raise UsageError(f"{self.name} is {value!r}, expected {self._expected()}")
         low, high = self.bounds.low, self.bounds.high
         if self.kind in (int, float) and ((low is not None and value < low) or (high is not None and value > high)):
@@ -64,10 +64,9 @@ class Parameter:
         return value
 
     def _expected(self) -> str:
-        if self.kind is int:
-            bounded = self.bounds.low is not None or self.bounds.high is not None
-            return f"a whole number{f', {self.bounds}' if bounded else ''}"
-        return {bool: "True or False", float: "a number", str: "text"}[self.kind]
+        kind = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}[self.kind]
+        bounded = self.bounds.low is not None or self.bounds.high is not None
+        return f"{kind}, {self.bounds}" if bounded else kind
 
 
 @dataclass(frozen=True)

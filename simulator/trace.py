@@ -197,9 +197,12 @@ class Schedule(tuple[str, ...]):
             thread, times = match["thread"], match["times"]
             if thread not in known:
                 raise ScheduleError(f"schedule word {position} names thread {thread!r}{nearest(thread, known)}")
-            if times is not None and not (times.isascii() and times.isdigit() and 0 < int(times) <= LONGEST):
+            if times is not None and not (
+                times.isascii() and times.isdigit() and len(times) <= len(str(LONGEST)) and 0 < int(times) <= LONGEST
+            ):
+                shown = token if len(token) <= 40 else f"{token[:40]}…"
                 raise ScheduleError(
-                    f"schedule word {position} {token!r} has no usable count after '*'; write a whole number "
+                    f"schedule word {position} {shown!r} has no usable count after '*'; write a whole number "
                     f"from 1 to {LONGEST:,}"
                 )
             if len(steps) + int(times or 1) > LONGEST:

@@ -12,6 +12,7 @@ possible need not be likely, and on some interpreters it cannot happen naturally
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -25,7 +26,7 @@ from simulator.machine import Machine
 from simulator.program import Program
 from simulator.real.baton import Difference, Forced, Memory, first_difference, force
 from simulator.real.natural import Batch, Interpreter, run_batch
-from simulator.search.budget import Budget
+from simulator.search.budget import Budget, Stop
 from simulator.search.replay import replay
 from simulator.trace import Outcome, Schedule, memory_dict
 from simulator.values import value_key
@@ -214,6 +215,8 @@ def crosscheck(
     natural: Batch | None = None
     interrupted = False
     try:
+        if known.stop is Stop.INTERRUPTED:
+            raise KeyboardInterrupt
         _force_all(program, _to_force(program, known, possible, notes), min(timeout, 10.0), memory, forced, progress)
         if has_plain:
             natural = run_batch(
@@ -391,8 +394,8 @@ def _switching(interpreter: Interpreter, missing: bool) -> str:
     if missing:
         said += ", so its lost update is not expected to be seen here, however many the runs"
     return said + (
-        ". The update can be lost all the same: forced, it is, every time; and a property or a call between the read "
-        "and the write, or a free-threaded build, brings the loss back."
+        ". It can be lost all the same: the forced run above loses it on real threads; and a property or a call "
+        "between the read and the write, or a free-threaded build, brings the loss back."
     )
 
 
@@ -404,7 +407,7 @@ def _text(found: CrossCheck) -> str:
     from rich import box
     from rich.table import Table
 
-    from simulator.render.text import percent, table_text
+    from simulator.render.text import percent, plural, table_text
 
     def table(*headers: str, right: Collection[int] = ()) -> Table:
         made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
@@ -418,7 +421,7 @@ def _text(found: CrossCheck) -> str:
         share = percent(Fraction(number, total)) if number is not None and total else ""
         possible.add_row(str(outcome), "" if number is None else f"{number:,}", share)
     known = "all outcomes" if found.complete else "not all outcomes are known"
-    counted = f"of {total:,} interleavings" if total is not None else "interleavings not counted"
+    counted = f"of {plural(total, 'interleaving')}" if total is not None else "interleavings not counted"
     parts = [
         f"{found.name}: three facts, kept apart",
         f"1. Possible in the model ({counted}, {known})\n\n{table_text(possible)}",
@@ -429,9 +432,7 @@ def _text(found: CrossCheck) -> str:
         ended = str(run.forced.outcome) if run.forced.outcome is not None else "stopped there"
         verdict = "as the model, step for step" if run.difference is None else f"DIFFER at {run.difference}"
         forced.add_row("\n".join(run.shows), str(run.forced.schedule), ended, verdict)
-    count = len(found.forced)
-    said = f"{count} schedule{'s' * (count != 1)}"
-    parts.append(f"2. Forced on real threads ({said})\n\n{table_text(forced)}")
+    parts.append(f"2. Forced on real threads ({plural(len(found.forced), 'schedule')})\n\n{table_text(forced)}")
 
     natural = found.natural
     if natural is not None:
@@ -451,7 +452,7 @@ def _text(found: CrossCheck) -> str:
         if natural.stacks:
             parts.append(f"Where the threads stood:\n{natural.stacks.rstrip()}")
     if found.notes:
-        parts.append("\n".join(f"Note: {note}" for note in found.notes))
+        parts.append("\n".join(textwrap.fill(f"Note: {note}", 100) for note in found.notes))
     if found.ok:
         parts.append("Nothing contradicts the model.")
     else:

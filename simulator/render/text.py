@@ -201,7 +201,8 @@ def census_table(census: Census, *, width: int | None = None, colour: bool = Fal
 
 def finding_text(finding: Finding, place: int, *, width: int | None = None, colour: bool = False) -> str:
     """One finding: what, how often, why, and its witness step by step."""
-    lines = [f"{place}. {finding.title}{_how_often(finding)}"]
+    head = f"{place}. {finding.title}{_how_often(finding)}"
+    lines = textwrap.wrap(head, width or 120, subsequent_indent="   ")
     lines.extend(textwrap.wrap(finding.why, (width or 120) - 3, initial_indent="   ", subsequent_indent="   "))
     if finding.witness is None or finding.run is None:
         lines.append("   no single run shows all of it")

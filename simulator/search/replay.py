@@ -82,7 +82,7 @@ def replay(
     return run_of(machine, taken)
 
 
-def _rest(machine: Machine, state: int, last: int, limit: int = 1_000_000) -> list[int]:
+def _rest(machine: Machine, state: int, last: int, limit: int = 100_000) -> list[int]:
     """The steps to the end without preemption: the same thread while it can, then the next in thread order."""
     rest: list[int] = []
     enabled = machine.enabled(state)

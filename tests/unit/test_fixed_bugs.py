@@ -1,0 +1,173 @@
+"""Bugs that were, each with its smallest program."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from simulator import (
+    Acquire,
+    Budget,
+    Pause,
+    Program,
+    ProgramError,
+    Read,
+    Release,
+    Schedule,
+    ScheduleError,
+    Update,
+    Write,
+    check,
+    count,
+    explore,
+    replay,
+)
+from simulator.analysis.detector import sightings_in
+from simulator.analysis.finding import Kind, Status
+from simulator.analysis.lock_order import LockOrder
+from simulator.errors import LimitError
+
+Body = Generator[Any, Any, None]
+
+
+def write(value: object) -> Body:
+    yield Write("x", value)
+
+
+def grow() -> Body:
+    while True:
+        value = yield Read("x")
+        yield Write("x", value + 1)
+
+
+def test_a_check_of_a_program_that_grows_for_ever_ends_at_its_step_budget() -> None:
+    report = check(Program({"a": grow}, memory={"x": 0}), budget=Budget(max_steps=50))
+    assert not report.complete
+    assert report.census is None
+
+
+def test_a_count_of_a_program_that_grows_for_ever_is_refused() -> None:
+    with pytest.raises(LimitError, match="not seen to end within"):
+        count(Program({"a": grow}, memory={"x": 0}), longest=500)
+
+
+@pytest.mark.parametrize("values", [100, 5000])
+def test_more_initial_values_than_a_narrow_field_holds(values: int) -> None:
+    program = Program(
+        {"a": partial(write, -1), "b": partial(write, -1)}, memory={"x": 0, **dict(enumerate(range(values)))}
+    )
+    assert count(program).interleavings == 2
+    assert check(program).complete
+
+
+def test_threads_that_write_true_and_one_are_not_interchangeable_and_end_differently() -> None:
+    program = Program({"a": partial(write, True), "b": partial(write, 1)}, memory={"x": 0})
+    assert len(program.interchangeable()) == 2
+    assert {str(outcome): number for outcome, number in count(program).outcomes.items()} == {"x=1": 1, "x=True": 1}
+
+
+def take(*locks: str) -> Body:
+    for lock in locks:
+        yield Acquire(lock)
+    for lock in reversed(locks):
+        yield Release(lock)
+
+
+def test_the_witness_of_a_lock_order_cycle_shows_it_where_a_gate_lock_excuses_another_path() -> None:
+    def a() -> Body:
+        flag = yield Read("f")
+        yield from take("a", "b") if flag else take("g", "a", "b")
+
+    def b() -> Body:
+        yield from take("g", "b", "a")
+        yield Write("f", 1)
+
+    program = Program({"A": a, "B": b}, memory={"f": 0}, locks=["a", "b", "g"])
+    cycles = [finding for finding in check(program).findings if finding.kind is Kind.LOCK_ORDER_CYCLE]
+    assert [finding.status for finding in cycles] == [Status.IMPOSSIBLE]
+    assert cycles[0].witness is not None
+    assert sightings_in(LockOrder(), replay(program, cycles[0].witness))
+
+
+def test_a_deadlock_over_locks_that_are_never_released_realises_no_cycle() -> None:
+    def ends_holding(lock: str) -> Body:
+        yield Acquire(lock)
+        assert lock == "never"
+
+    program = Program(
+        {
+            "t0": partial(ends_holding, "a"),
+            "t1": partial(ends_holding, "b"),
+            "t2": partial(take, "a"),
+            "t3": partial(take, "b"),
+        },
+        locks=["a", "b"],
+    )
+    report = check(program)
+    assert Kind.DEADLOCK in {finding.kind for finding in report.findings}
+    assert Kind.LOCK_ORDER_CYCLE not in {finding.kind for finding in report.findings}
+
+
+def test_state_kept_in_a_class_made_by_the_body_is_not_merged_away() -> None:
+    def body() -> Body:
+        class Kept:
+            value = 0
+
+        while Kept.value < 3:
+            yield Pause()
+            Kept.value += 1
+        yield Write("x", Kept.value)
+
+    assert [str(outcome) for outcome in count(Program({"a": body}, memory={"x": 0})).outcomes] == ["x=3"]
+
+
+LOG: list[int] = []
+
+
+def test_a_global_list_that_changes_is_not_merged_away() -> None:
+    def body() -> Body:
+        while len(LOG) < 3:
+            yield Pause()
+            LOG.append(1)
+        yield Write("x", len(LOG))
+
+    LOG.clear()
+    with pytest.raises(ProgramError, match="not deterministic"):
+        check(Program({"a": body, "b": body}, memory={"x": 0}))
+
+
+def test_two_runs_with_a_lambda_written_in_the_body_are_equal() -> None:
+    def body() -> Body:
+        yield Update("x", lambda old: old + 1)
+
+    program = Program({"a": body}, memory={"x": 0})
+    assert replay(program, "a").events == replay(program, "a").events
+
+
+def test_a_schedule_with_an_absurd_count_is_refused() -> None:
+    with pytest.raises(ScheduleError, match="no usable count"):
+        Schedule.parse("a*" + "9" * 5000, ["a"])
+
+
+def test_a_body_that_yields_from_itself_without_end_is_the_authors_mistake() -> None:
+    def body() -> Body:
+        yield Read("x")
+        yield from body()
+
+    with pytest.raises(ProgramError, match="recurses too deeply"):
+        check(Program({"a": body}, memory={"x": 0}))
+
+
+def test_graph_and_naive_list_findings_in_one_order() -> None:
+    def pay(source: str, target: str) -> Body:
+        for name, amount in ((source, -1), (target, 1)):
+            value = yield Read(name)
+            yield Write(name, value + amount)
+
+    program = Program({"a": partial(pay, "x", "y"), "b": partial(pay, "y", "x")}, memory={"x": 1, "y": 1})
+    titles = [[finding.title for finding in check(program, scheduler=name).findings] for name in ("graph", "naive")]
+    assert titles[0] == titles[1]
+    assert len(list(explore(program))) == count(program).interleavings
