@@ -64,7 +64,9 @@ def run(command: str, folder: Path) -> str:
     words = shlex.split(command)
     if words[0] not in ("simulator", "python"):
         raise ValueError(f"a document may run simulator and python, not {words[0]!r}")
-    started = [sys.executable, "-m", "simulator", *words[1:]] if words[0] == "simulator" else [sys.executable, *words[1:]]
+    started = (
+        [sys.executable, "-m", "simulator", *words[1:]] if words[0] == "simulator" else [sys.executable, *words[1:]]
+    )
     done = subprocess.run(
         started,
         cwd=folder,

@@ -34,7 +34,11 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
         file = tmp_path / f"block{number}.py"
         file.write_text(block, encoding="utf-8")
         done = subprocess.run(
-            [sys.executable, str(file)], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(documents.ROOT)}
+            [sys.executable, str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PYTHONPATH": str(documents.ROOT)},
         )
         assert done.returncode == 0, done.stderr
 

@@ -185,5 +185,3 @@ def test_the_order_of_threads_changes_no_count(small: Small) -> None:
     first, *others = [count(small.program(order=order)) for order in orders(small)]
     for other in others:
         assert (other.outcomes, other.odds) == (first.outcomes, first.odds)
-
-

@@ -41,9 +41,7 @@ class Brute:
     def __init__(self, program: Program, kinds: Collection[Kind] = tuple(Kind)) -> None:
         machine = Machine(program, merge=False)
         detectors = [
-            each
-            for each in detectors_for(program)
-            if each.kind in kinds and each.kind is not Kind.LOCK_ORDER_CYCLE
+            each for each in detectors_for(program) if each.kind in kinds and each.kind is not Kind.LOCK_ORDER_CYCLE
         ]
         self.shortest: dict[Sighting, Key] = {}
         self.ways: dict[Sighting, int] = {}

@@ -46,8 +46,12 @@ def test_locks_order_what_they_protect() -> None:
 
 def test_failed_attempts_only_read() -> None:
     order = HappensBefore(
-        events(("a", TryAcquire("m"), False), ("b", TryAcquire("m"), False), ("a", CompareAndSwap("x", 1, 2), False),
-               ("b", CompareAndSwap("x", 1, 2), False))
+        events(
+            ("a", TryAcquire("m"), False),
+            ("b", TryAcquire("m"), False),
+            ("a", CompareAndSwap("x", 1, 2), False),
+            ("b", CompareAndSwap("x", 1, 2), False),
+        )
     )
     assert order.races() == []
 

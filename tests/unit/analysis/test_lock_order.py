@@ -72,9 +72,7 @@ def test_one_thread_alone_makes_no_cycle() -> None:
 
 
 def test_a_gate_lock_keeps_a_cycle_apart() -> None:
-    gated = Program(
-        {"a": doing(*nested("g", "l", "m")), "b": doing(*nested("g", "m", "l"))}, locks=["g", "l", "m"]
-    )
+    gated = Program({"a": doing(*nested("g", "l", "m")), "b": doing(*nested("g", "m", "l"))}, locks=["g", "l", "m"])
     assert cycles(gated) == []
 
 
