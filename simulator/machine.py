@@ -193,20 +193,7 @@ class Machine:
 
     def successors(self, state: State) -> list[tuple[int, State]]:
         """Each enabled thread with the state after its step, in thread order."""
-        found = []
-        local_mask = self.local_mask
-        thread = 0
-        for thread_shift, rows in self.fields:
-            shift, mask, moves = rows[(state >> thread_shift) & local_mask]
-            value = (state >> shift) & mask
-            try:
-                move = moves[value]
-            except KeyError:
-                move = self.grow(thread, (state >> thread_shift) & local_mask, value)
-            if move is not None:
-                found.append((thread, state + move[0]))
-            thread += 1
-        return found
+        return [(thread, reached) for thread, reached, _ in self.moves(state)]
 
     def moves(self, state: State) -> list[tuple[int, State, int]]:
         """Each enabled thread with the state after its step and the number of the event (into `events`), in thread order."""

@@ -128,7 +128,7 @@ def test_a_property_that_raises_or_returns_nothing_is_refused(
         ("def made():\n    return Program({})", r"mine\.py:\d+: program 'program' has no threads: .*"),
         (
             "def made():\n    return Program({'a': increment()})",
-            r"mine\.py:\d+: the body of thread 'a' is .*, which cannot be called; .*",
+            r"mine\.py:\d+: the body of thread 'a' is a generator of 'increment', which can run only once; .*",
         ),
         (
             "def made():\n    yield",
