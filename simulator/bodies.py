@@ -12,22 +12,25 @@ the nondeterminism detector: it has to ask for the same operations.
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass
-from types import FrameType, TracebackType
+from types import BuiltinFunctionType, FrameType, FunctionType, TracebackType
 from typing import Any, NamedTuple
 
 from simulator.errors import InternalError, NondeterminismError, ProgramError
 from simulator.merging import future_key
-from simulator.ops import Check, Operation, describe, is_operation, operation_key
+from simulator.ops import Check, Operation, Update, describe, has_key, is_operation, operation_key
 from simulator.program import Body
 from simulator.values import Key, value_key
 
 __all__ = ["Answer", "Automaton", "End", "Raised", "SourceLine"]
 
 _OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+PATHS_TO_VERIFY = 8
+"""How many complete paths of a body are run a second time."""
 CHECKS_WITHOUT_STEP = 1_000_000
 """How many checks in a row a body may yield before it is taken for one that never takes a step."""
 
@@ -81,7 +84,7 @@ class Automaton:
         self._reached: list[tuple[int, Answer] | None] = []
         self._parked: dict[int, Generator[Any, Any, Any]] = {}
         self._merged: dict[Key, int] = {}
-        self._verified = False
+        self._to_verify = PATHS_TO_VERIFY
         self._arrive(self._start(), None, reached=None)
 
     def __len__(self) -> int:
@@ -97,13 +100,15 @@ class Automaton:
         known = self._edges[node].get(key)
         if known is not None:
             return known
-        generator = self._parked.pop(node, None) or self._run_again(node)
+        # The function of an update may read the body's own variables whenever it is called: let those stand as they are.
+        parked = None if _shares_its_frame(self.operations[node]) else self._parked.pop(node, None)
+        generator = parked if parked is not None else self._run_again(node)
         reached = self._arrive(generator, answer, reached=(node, answer))
         self._edges[node][key] = reached
-        if not self._verified and self.ends[reached] is not None:
-            # A body whose operations never branch on an answer would never be run twice; run the first complete path
-            # once more, so that a clock or a random number is noticed in it too.
-            self._verified = True
+        if self._to_verify and self.ends[reached] is not None:
+            # A body whose operations never branch on an answer would never be run twice; run the first complete paths
+            # once more, so that a clock or a random number is noticed in them too.
+            self._to_verify -= 1
             self._verify(node, answer, reached)
         return reached
 
@@ -151,7 +156,8 @@ class Automaton:
                 f"{where}: thread {self._thread!r} yielded {outcome!r}, whose operand cannot be hashed ({error}); "
                 "use a tuple, a frozenset or another immutable value"
             ) from None
-        future = future_key(generator) if self._merge else None
+        comparable = not isinstance(outcome, Update) or has_key(outcome.function)
+        future = future_key(generator) if self._merge and comparable else None
         # The operation just yielded is no longer in the frame, so it is a part of the key beside the future.
         key = None if future is None else (asked, future)
         before = len(self.operations)
@@ -210,7 +216,7 @@ class Automaton:
             return End("failed check", str(error) or "assertion failed", _raised_at(error))
         except RecursionError as error:
             return End("crashed", f"RecursionError: {error}", _raised_at(error))
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, GeneratorExit) as error:
             return End("crashed", f"{type(error).__name__}: {error}", _raised_at(error))
         if not is_operation(yielded):
             where = _where(generator)
@@ -284,20 +290,32 @@ def is_operation_class(kind: type) -> bool:
     return kind.__module__ == describe.__module__
 
 
+def _shares_its_frame(operation: Operation | None) -> bool:
+    """Whether an operation's function may look into the suspended body when it is called."""
+    return isinstance(operation, Update) and not (
+        isinstance(operation.function, BuiltinFunctionType)
+        or (isinstance(operation.function, FunctionType) and not operation.function.__closure__)
+    )
+
+
 def _say_end(end: End) -> str:
     return f"{end.how} ({end.message})" if end.message else end.how
 
 
 def _answer_key(answer: Answer) -> Key:
     if isinstance(answer, Raised):
-        return (Raised, type(answer.error), str(answer.error))
+        error = answer.error
+        try:
+            return (Raised, type(error), value_key(error.args), value_key(tuple(sorted(error.__dict__.items()))))
+        except TypeError:
+            return (Raised, type(error), id(error))
     return value_key(answer)
 
 
 def _fresh(error: Exception) -> Exception:
     """A new exception like this one: throwing one object many times would grow its traceback without end."""
     try:
-        return type(error)(*error.args)
+        return copy.copy(error).with_traceback(None)
     except Exception:
         return error.with_traceback(None)
 
@@ -319,7 +337,8 @@ def _raised_at(error: BaseException) -> SourceLine | None:
     place = None
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if not code.co_filename.startswith(("<", _OURS)):
+        generated = code.co_filename == "<string>" and code.co_name.startswith("__")
+        if not generated and not code.co_filename.startswith(_OURS):
             place = SourceLine(code.co_filename, traceback.tb_lineno)
         traceback = traceback.tb_next
     return place

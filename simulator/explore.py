@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from simulator.analysis.deadlock import wait_for, waiting_cycles
 from simulator.analysis.detector import Detector
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Finding, Kind, Share, Sighting, Status
-from simulator.analysis.lock_order import CycleSeen, LockEdge, LockOrder, explain_cycle, lock_edges
+from simulator.analysis.lock_order import CycleSeen, LockEdge, LockOrder, explain_cycle, lock_cycles, lock_edges
 from simulator.analysis.riders import Riders
 from simulator.census import Census, count
 from simulator.errors import EndlessError, LimitError, UsageError, nearest
@@ -28,7 +29,7 @@ from simulator.search.random_walk import random_walks
 from simulator.search.replay import run_of
 from simulator.search.shortest import shortest_schedules
 from simulator.shares import shares
-from simulator.trace import Outcome, Run, memory_dict
+from simulator.trace import Outcome, Pending, Run, memory_dict
 
 __all__ = ["MAX_STATES", "MAX_STEPS", "Report", "Scheduler", "check", "explore"]
 
@@ -186,10 +187,10 @@ def explore(
         )
     limits = _limits(chosen, budget or Budget(), seed)
     machine = Machine(program)
-    return (
-        run_of(machine, found.schedule, cut=found.cut)
-        for found in itertools.islice(_walk(machine, chosen, seed or 0, limits), limits.max_interleavings)
-    )
+    deadline = limits.deadline()
+    found = itertools.islice(_walk(machine, chosen, seed or 0, limits), limits.max_interleavings)
+    in_time = itertools.takewhile(lambda numbered: not limits.late(deadline, numbered[0]), enumerate(found))
+    return (run_of(machine, one.schedule, cut=one.cut) for _, one in in_time)
 
 
 def _limits(scheduler: Scheduler, budget: Budget, seed: int | None) -> Budget:
@@ -223,18 +224,21 @@ class _Check:
         self.scheduler = scheduler
         self.seed = seed
         self.budget = budget.begun()
+        self.taken: set[int] = set()
         self.detectors = detectors_for(machine.program)
         self.by_kind = {detector.kind: detector for detector in self.detectors}
 
     def report(self) -> Report:
         explored = self.search()
+        # What follows grows the tables further; what was explored is what is known now.
+        self.pending = self.all_pending()
         census: Census | None = None
         missing = str(Stop.INTERRUPTED)
         found: list[Finding] = []
         if explored.stop is not Stop.INTERRUPTED:
             try:
-                found = self.findings(explored)
                 census, missing = self.census()
+                found = self.findings(explored, counted=census is not None)
             except KeyboardInterrupt:
                 explored.stop = Stop.INTERRUPTED
         if explored.stop is Stop.INTERRUPTED:
@@ -253,7 +257,7 @@ class _Check:
             states=explored.states,
             runs=explored.runs,
             seed=self.seed if self.scheduler is Scheduler.RANDOM else None,
-            lock_edges=lock_edges(self.machine.all_pending()),
+            lock_edges=lock_edges(self.pending),
             census=census,
             census_missing=missing,
         )
@@ -261,7 +265,8 @@ class _Check:
     def search(self) -> Explored:
         if self.scheduler is Scheduler.GRAPH:
             riders = self.riders(detector.over_states() for detector in self.detectors)
-            return StateGraph(self.machine, riders, self.budget).run()
+            self.graph = StateGraph(self.machine, riders, self.budget)
+            return self.graph.run()
         return self.walk()
 
     def walk(self) -> Explored:
@@ -303,6 +308,7 @@ class _Check:
                 if mover == thread:
                     memo, seen = riders.after(memo, event)
                     state = reached
+                    self.taken.add(event)
                     break
             for sighting in (*seen, *riders.in_state(state)):
                 sightings.setdefault(sighting, length)
@@ -311,17 +317,25 @@ class _Check:
                 sightings.setdefault(sighting, len(found.schedule))
         return sightings
 
+    def all_pending(self) -> list[tuple[str, Pending]]:
+        """Everything that a thread was about to do in what was explored: in all states, or along the runs."""
+        if self.scheduler is Scheduler.GRAPH:
+            return self.machine.all_pending()
+        first = [(name, self.machine.pending(self.machine.initial, n)) for n, name in enumerate(self.machine.threads)]
+        later = [(event.thread, event.pending) for event in map(self.machine.events.__getitem__, sorted(self.taken))]
+        return [(thread, pending) for thread, pending in (*first, *later) if pending is not None]
+
     def riders(self, detectors: Iterable[Detector]) -> Riders:
         return Riders(self.machine, tuple(detectors))
 
-    def findings(self, explored: Explored) -> list[Finding]:
+    def findings(self, explored: Explored, *, counted: bool) -> list[Finding]:
         seen = explored.sightings
         short = self.shortest(seen)
-        counted = self.shares(seen) if explored.complete or self.scheduler is not Scheduler.GRAPH else {}
+        shares_of = self.shares(seen) if counted else {}
         found = []
         for sighting, schedule in seen.items():
             told = self.told(sighting, short.get(sighting, schedule), shortest=sighting in short)
-            found.append(replace(told, share=counted.get(sighting)))
+            found.append(replace(told, share=shares_of.get(sighting)))
         found.extend(
             self.cycles(
                 explored,
@@ -370,9 +384,8 @@ class _Check:
         detector = self.by_kind.get(Kind.LOCK_ORDER_CYCLE)
         if not isinstance(detector, LockOrder):
             return
-        pending = self.machine.all_pending()
-        for sighting in detector.over_all(pending):
-            cycle = detector.edges_of(sighting, pending)
+        for cycle in lock_cycles(lock_edges(self.pending)):
+            sighting = detector.sighting(cycle)
             deadlock = deadlocks.get(sighting.objects)
             if deadlock is not None and deadlock.witness is not None:
                 run = run_of(self.machine, [self.machine.threads.index(name) for name in deadlock.witness])
@@ -382,12 +395,21 @@ class _Check:
                     witness=deadlock.witness,
                     preemptions=deadlock.preemptions,
                     shortest=deadlock.shortest,
-                    share=deadlock.share,
                     status=Status.REALISED,
                     run=run,
                 )
                 continue
-            status = Status.IMPOSSIBLE if explored.complete else Status.OPEN
+            status = Status.OPEN
+            if explored.complete:
+                standing = self.standing(sighting.objects)
+                if standing is not None:
+                    run = run_of(self.machine, standing)
+                    told = explain_cycle(sighting, detector.edges_of(sighting, _pending_in(run)), run)
+                    yield replace(
+                        told, witness=run.schedule, preemptions=run.preemptions, status=Status.REALISED, run=run
+                    )
+                    continue
+                status = Status.IMPOSSIBLE
             riders = self.riders([CycleSeen(sighting)])
             schedule = shortest_schedules(self.machine, riders, [sighting], self.budget).get(sighting)
             if schedule is None:
@@ -403,6 +425,21 @@ class _Check:
                 run=run,
             )
 
+    def standing(self, locks: tuple[Hashable, ...]) -> tuple[int, ...] | None:
+        """A schedule to a state in which threads wait for each other over exactly these locks, whoever still runs."""
+        if self.scheduler is not Scheduler.GRAPH:
+            plain = StateGraph(self.machine, self.riders(()), replace(self.budget, max_states=MAX_STATES))
+            if not plain.run().complete:
+                return None
+            self.graph = plain
+        wanted = self.machine.lock_mask(locks)
+        for state, schedule in self.graph.visited():
+            if state & wanted == wanted:
+                for cycle in waiting_cycles(wait_for(self.machine.situation(state))):
+                    if {wait.lock for wait in cycle} == set(locks):
+                        return tuple(schedule())
+        return None
+
     def census(self) -> tuple[Census | None, str]:
         try:
             states, longest = self.budget.max_states or MAX_STATES, self.budget.max_steps or MAX_STEPS
@@ -416,7 +453,7 @@ class _Check:
 def _simplest_first(finding: Finding) -> tuple[object, ...]:
     """By kind, then by how simple the witness is: the same order whatever search found them."""
     steps = len(finding.witness) if finding.witness is not None else MAX_STATES
-    return (list(Kind).index(finding.kind), finding.preemptions or 0, steps, finding.title)
+    return (list(Kind).index(finding.kind), finding.preemptions or 0, steps, finding.title, finding.detail)
 
 
 def _pending_in(run: Run) -> list[tuple[str, Any]]:

@@ -14,7 +14,7 @@ says whether it is taken, and threads with the same body have the same local sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple, assert_never
 
 from simulator.bodies import Answer, Automaton, End, Raised, SourceLine
@@ -241,6 +241,10 @@ class Machine:
         """A number that two states share exactly when their memories are equal."""
         return (state & ((1 << self.lock_shift) - 1)) >> self.shared_shift
 
+    def lock_mask(self, locks: Iterable[Hashable]) -> State:
+        """The bits of a state that say that these locks are taken."""
+        return sum(1 << self._locks[lock] for lock in locks)
+
     def pending(self, state: State, thread: int) -> Pending | None:
         """What a thread is about to do (enabled or not), or None when it has ended."""
         group = self._class_of[thread]
@@ -305,10 +309,6 @@ class Machine:
     def state_of(self, shared: State, locals_: Mapping[int, int]) -> State:
         """A state from its shared fields and each thread's local state."""
         return shared + sum(local << self._shifts[thread] for thread, local in locals_.items())
-
-    def shared_part(self, state: State) -> State:
-        """A state without its threads: the memory and lock fields, where they are."""
-        return state >> self.shared_shift << self.shared_shift
 
     @property
     def nodes(self) -> int:

@@ -24,9 +24,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, assert_never
 
-from simulator.values import Key, value_key
+from simulator.values import Key, stable_repr, value_key
 
 __all__ = [
     "Access",
@@ -45,6 +46,8 @@ __all__ = [
     "dependent",
     "describe",
     "footprint",
+    "function_key",
+    "has_key",
     "is_operation",
     "operation_key",
     "show_name",
@@ -238,7 +241,7 @@ def operation_key(operation: Operation | Check) -> Key:
         case Acquire() | TryAcquire() | Release():
             return (type(operation), value_key(operation.lock))
         case Update(location, function, arguments):
-            return (Update, value_key(location), function_key(function), *map(value_key, arguments))
+            return (Update, value_key(location), _update_key(function), *map(value_key, arguments))
         case CompareAndSwap(location, expected, new):
             return (CompareAndSwap, value_key(location), value_key(expected), value_key(new))
         case Pause():
@@ -250,17 +253,50 @@ def operation_key(operation: Operation | Check) -> Key:
 
 
 def function_key(function: Callable[..., object]) -> Key:
-    """A function by its code, its defaults and what it closes over; any other callable by itself."""
+    """A function by its code, its defaults and what it closes over; a partial by its parts; any other callable by itself.
+
+    So is a function that closes over what cannot be hashed, or that carries attributes.
+    """
+    if isinstance(function, partial):
+        try:
+            arguments = tuple(map(value_key, function.args))
+            keywords = tuple((name, value_key(value)) for name, value in sorted(function.keywords.items()))
+        except TypeError:
+            return (type(function), function)
+        return (partial, function_key(function.func), arguments, keywords)
     code = getattr(function, "__code__", None)
-    if code is None or getattr(function, "__self__", None) is not None:
+    if code is None or getattr(function, "__self__", None) is not None or function.__dict__:
         return (type(function), function)
-    cells = getattr(function, "__closure__", None) or ()
     try:
-        closed_over = tuple(value_key(cell.cell_contents) for cell in cells)
-        defaults = value_key(getattr(function, "__defaults__", None))
+        return (code, id(getattr(function, "__globals__", None)), *_captured(function))
     except (TypeError, ValueError):
         return (type(function), function)
-    return (code, id(getattr(function, "__globals__", None)), closed_over, defaults)
+
+
+def has_key(function: Callable[..., object]) -> bool:
+    """Whether a function written in a body can be told from another by more than its code."""
+    try:
+        _captured(function)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _captured(function: Callable[..., object]) -> tuple[Key, ...]:
+    """What a function brings along. Raises TypeError for what cannot be hashed, ValueError for an empty cell."""
+    cells = getattr(function, "__closure__", None) or ()
+    keyword_defaults: dict[str, object] = getattr(function, "__kwdefaults__", None) or {}
+    return (
+        tuple(value_key(cell.cell_contents) for cell in cells),
+        value_key(getattr(function, "__defaults__", None)),
+        tuple((name, value_key(value)) for name, value in sorted(keyword_defaults.items())),
+    )
+
+
+def _update_key(function: Callable[..., object]) -> Key:
+    """The function of an update: one that closes over what cannot be hashed is known by its code, each time it is made."""
+    code = getattr(function, "__code__", None)
+    return (code,) if code is not None and not has_key(function) else function_key(function)
 
 
 def show_name(name: Hashable) -> str:
@@ -273,17 +309,19 @@ def show_name(name: Hashable) -> str:
         return name
     if isinstance(name, tuple) and len(name) > 1 and isinstance(name[0], str):
         return f"{name[0]}[{', '.join(show_name(part) for part in name[1:])}]"
-    return repr(name)
+    return stable_repr(name)
 
 
 def show_value(value: object) -> str:
     """A value in a table cell: its repr, cut in the middle when very long."""
-    shown = repr(value)
+    shown = stable_repr(value)
     return shown if len(shown) <= 40 else f"{shown[:24]}…{shown[-12:]}"
 
 
 def _function_name(function: Callable[..., object]) -> str:
-    name: str = getattr(function, "__name__", None) or repr(function)
+    if isinstance(function, partial):
+        return _function_name(function.func)
+    name: str = getattr(function, "__name__", None) or stable_repr(function)
     return name
 
 

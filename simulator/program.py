@@ -9,7 +9,6 @@ import inspect
 import os
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -134,13 +133,6 @@ def _place(condition: Property) -> str:
 
 def body_key(body: Body) -> Key:
     """Equal for two bodies exactly when they are the same code over the same arguments."""
-    if isinstance(body, partial):
-        try:
-            arguments = tuple(map(value_key, body.args))
-            keywords = tuple((name, value_key(value)) for name, value in sorted(body.keywords.items()))
-        except TypeError:
-            return ("one of a kind", id(body))
-        return (body_key(body.func), arguments, keywords)
     try:
         key = function_key(body)
         hash(key)

@@ -6,6 +6,7 @@ threads is made of the same values as a simulated one.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ from simulator.ops import (
     show_name,
     show_value,
 )
-from simulator.values import Key, value_key
+from simulator.values import Key, stable_repr, value_key
 
 __all__ = [
     "Ended",
@@ -106,8 +107,11 @@ class Event:
 
     @property
     def footprint(self) -> Footprint:
-        """What the step touched."""
-        return footprint(self.operation, self.answer)
+        """What the step touched. An update whose function raised has written nothing: it only read."""
+        touched = footprint(self.operation, self.answer)
+        if isinstance(self.operation, Update) and any(isinstance(notice, Threw) for notice in self.notices):
+            return touched._replace(access=Access.READ)
+        return touched
 
     @property
     def text(self) -> str:
@@ -153,7 +157,7 @@ class Outcome:
         object.__setattr__(self, "key", value_key(self.memory))
 
     def __str__(self) -> str:
-        values = " ".join(f"{show_name(location)}={value!r}" for location, value in self.memory)
+        values = " ".join(f"{show_name(location)}={stable_repr(value)}" for location, value in self.memory)
         if self.how == "finished":
             return values or "finished"
         return f"{self.how}: {values}" if values else self.how
@@ -167,7 +171,7 @@ class Outcome:
 def _value_order(value: object) -> tuple[object, ...]:
     if isinstance(value, bool | int | float):
         return (0, value, type(value).__name__)
-    return (1, type(value).__name__, repr(value))
+    return (1, type(value).__name__, stable_repr(value))
 
 
 _TOKEN = re.compile(r"(?P<thread>[^\s*]+)(?:\*(?P<times>\S*))?")
@@ -309,4 +313,6 @@ def memory_dict(memory: Mapping[Hashable, Any] | Sequence[tuple[Hashable, Any]])
 
 def plain(value: object) -> object:
     """A value as JSON can hold it."""
-    return value if value is None or isinstance(value, bool | int | str) else repr(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return value if value is None or isinstance(value, bool | int | str) else stable_repr(value)

@@ -8,10 +8,12 @@ way down tuples, frozen sets and dataclasses.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Hashable
 from dataclasses import fields, is_dataclass
+from numbers import Number
 
-__all__ = ["Key", "value_key"]
+__all__ = ["Key", "stable_repr", "value_key"]
 
 Key = Hashable
 
@@ -37,5 +39,25 @@ def value_key(value: object) -> Key:
         return (kind, frozenset(map(value_key, value)))  # type: ignore[call-overload]
     hash(value)
     if is_dataclass(kind) and kind.__dataclass_params__.eq and not isinstance(value, enum.Enum):  # type: ignore[attr-defined]
-        return (kind, *(value_key(getattr(value, field.name)) for field in fields(kind) if field.compare))
+        return (kind, *(value_key(getattr(value, field.name)) for field in fields(kind)))
+    if isinstance(value, Number):
+        # Numbers that are equal and print differently: Decimal("1.0") and Decimal("1.00").
+        return (kind, value, repr(value))
     return (kind, value)
+
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def stable_repr(value: object) -> str:
+    """The repr of a value, the same in every process: frozen sets in order, no addresses.
+
+    >>> stable_repr((1, frozenset({"b", "a"})))
+    "(1, frozenset({'a', 'b'}))"
+    """
+    if type(value) is tuple:
+        inside = ", ".join(map(stable_repr, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    if type(value) is frozenset:
+        return f"frozenset({{{', '.join(sorted(map(stable_repr, value)))}}})" if value else "frozenset()"
+    return _ADDRESS.sub("", repr(value))

@@ -62,25 +62,24 @@ class Deadlock(Detector):
         if situation.enabled or not any(situation.pending.values()):
             return ()
         waits = wait_for(situation)
-        cycles = waiting_cycles(waits)
-        if cycles:
-            return tuple(Sighting(self.kind, _sorted(wait.lock for wait in cycle)) for cycle in cycles)
-        return (Sighting(self.kind, _sorted(wait.lock for wait in waits), "never released"),)
+        seen = [Sighting(self.kind, _sorted(wait.lock for wait in cycle)) for cycle in waiting_cycles(waits)]
+        orphaned = [wait.lock for wait in waits if situation.ends[wait.owner] is not None]
+        if orphaned:
+            seen.append(Sighting(self.kind, _sorted(orphaned), "never released"))
+        return tuple(seen)
 
     def explain(self, sighting: Sighting, run: Run) -> Finding:
         waits = wait_for(run.final)
-        cycle = next(
-            (cycle for cycle in waiting_cycles(waits) if _sorted(wait.lock for wait in cycle) == sighting.objects),
-            waits,
-        )
+        if sighting.detail:
+            cycle = tuple(wait for wait in waits if run.final.ends[wait.owner] is not None)
+        else:
+            cycle = next(c for c in waiting_cycles(waits) if _sorted(wait.lock for wait in c) == sighting.objects)
         threads = tuple(wait.thread for wait in cycle)
-        behind = [wait for wait in waits if wait.thread not in threads]
+        behind = _behind(waits, threads)
         if sighting.detail:
             said = [
                 f"{wait.thread} waits for {show_name(wait.lock)}, which {wait.owner} still holds though it has ended"
-                if run.final.ends[wait.owner] is not None
-                else f"{wait.thread} waits for {show_name(wait.lock)} of {wait.owner}"
-                for wait in waits
+                for wait in cycle
             ]
         elif len(cycle) == 1:
             said = [f"{threads[0]} waits for {show_name(cycle[0].lock)}, which it holds itself"]
@@ -91,8 +90,8 @@ class Deadlock(Detector):
                 for wait in cycle
             ]
         why = "; ".join(said)
-        if behind and not sighting.detail:
-            why += "; stuck behind: " + ", ".join(wait.thread for wait in behind)
+        if behind:
+            why += "; stuck behind: " + ", ".join(behind)
         return Finding(
             kind=self.kind,
             objects=sighting.objects,
@@ -101,6 +100,15 @@ class Deadlock(Detector):
             steps=tuple(_taken(run, wait.owner, wait.lock) for wait in cycle),
             detail=sighting.detail,
         )
+
+
+def _behind(waits: Iterable[Wait], stuck: Iterable[str]) -> list[str]:
+    """The threads that wait, directly or through others, for one of the stuck threads, in thread order."""
+    by_thread = {wait.thread: wait.owner for wait in waits}
+    found = set(stuck)
+    while more := {thread for thread, owner in by_thread.items() if owner in found and thread not in found}:
+        found |= more
+    return [thread for thread in by_thread if thread in found and thread not in set(stuck)]
 
 
 def _taken(run: Run, owner: str, lock: Hashable) -> Step:

@@ -98,10 +98,11 @@ class LockOrder(Detector):
     kind = Kind.LOCK_ORDER_CYCLE
 
     def over_all(self, pending: Iterable[tuple[str, Pending]]) -> Sightings:
-        return tuple(
-            Sighting(self.kind, tuple(sorted((edge.held for edge in cycle), key=show_name)))
-            for cycle in lock_cycles(lock_edges(pending))
-        )
+        return tuple(map(self.sighting, lock_cycles(lock_edges(pending))))
+
+    def sighting(self, cycle: tuple[LockEdge, ...]) -> Sighting:
+        """What stands for a cycle: its locks."""
+        return Sighting(self.kind, tuple(sorted((edge.held for edge in cycle), key=show_name)))
 
     def edges_of(self, sighting: Sighting, pending: Iterable[tuple[str, Pending]]) -> tuple[LockEdge, ...]:
         """The cycle behind a sighting."""

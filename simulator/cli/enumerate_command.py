@@ -22,7 +22,7 @@ from simulator.trace import Outcome, Schedule
 
 __all__ = ["command"]
 
-TOTAL_STATES = 50_000
+TOTAL_STATES = 10_000
 
 
 @click.command("enumerate", cls=ScenarioCommand)
@@ -99,7 +99,7 @@ def command(
 def _counted(program: Program, max_steps: int | None) -> Census | None:
     """What there is to come, if that is known at once: for the last line, the time to go and the width of the columns."""
     try:
-        return count(program, max_steps=max_steps, max_states=TOTAL_STATES, budget=Budget(timeout=0.5))
+        return count(program, max_steps=max_steps, max_states=TOTAL_STATES)
     except LimitError:
         return None
 

@@ -242,9 +242,12 @@ def covered(report: Report) -> str:
             return f"all of {how} covered (complete); interleavings not counted: {report.census_missing}"
         return f"all {plural(total, 'interleaving')} covered (complete); {how}"
     of = f" of {number(total)}" if total is not None else ""
-    if report.stop is Stop.SAMPLED:
+    if report.seed is not None:
         through = f" of {plural(total, 'interleaving')}" if total is not None else ""
-        return f"{plural(report.runs or 0, 'random walk')}{through}, seed {report.seed}: a sample, not a proof"
+        stopped = "" if report.stop is Stop.SAMPLED else f" ({report.stop})"
+        return f"{plural(report.runs or 0, 'random walk')}{through}, seed {report.seed}{stopped}: a sample, not a proof"
+    if report.stop is Stop.STEPS and report.runs is not None:
+        return f"incomplete: {number(report.runs)} runs, some cut short ({report.stop}): not a proof"
     if report.runs is not None:
         return f"incomplete: {number(report.runs)}{of} interleavings ({report.stop}): not a proof"
     return f"incomplete: {plural(report.states, 'state')} visited ({report.stop}): not a proof"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from simulator.analysis.detector import Sightings
 from simulator.analysis.finding import Sighting
@@ -185,6 +187,11 @@ class StateGraph:
         for place, (first, one) in enumerate(moves):
             for second, other in moves[place + 1 :]:
                 self._note(self.riders.together([one, other]), node, (first, second))
+
+    def visited(self) -> Iterator[tuple[State, Callable[[], list[int]]]]:
+        """Every state that was visited, in that order, with a way to ask for a schedule with the fewest steps to it."""
+        for node in self._parents:
+            yield self._state(node), partial(self._path, node)
 
     def _path(self, node: int) -> list[int]:
         """The schedule that first reached a node."""

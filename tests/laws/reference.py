@@ -86,11 +86,11 @@ class World:
             answer = wanted.left + wanted.right
         elif isinstance(wanted, ops.Update):
             answer = self.memory[wanted.location]
-            self.touched.append((name, "W", wanted.location, True))
             try:
                 self.memory[wanted.location] = wanted.function(answer, *wanted.arguments)
             except Exception as error:
                 raised = error
+            self.touched.append((name, "R" if raised else "W", wanted.location, True))
         elif isinstance(wanted, ops.CompareAndSwap):
             answer = self.memory[wanted.location] == wanted.expected
             self.touched.append((name, "W" if answer else "R", wanted.location, True))
@@ -133,8 +133,12 @@ class World:
                     coming.append(("R", location, False))
                 case ops.Write(location):
                     coming.append(("W", location, False))
-                case ops.Update(location):
-                    coming.append(("W", location, True))
+                case ops.Update(location, function, arguments):
+                    try:
+                        function(self.memory[location], *arguments)
+                        coming.append(("W", location, True))
+                    except Exception:
+                        coming.append(("R", location, True))
                 case ops.CompareAndSwap(location, expected):
                     coming.append(("W" if self.memory[location] == expected else "R", location, True))
         return {

@@ -171,3 +171,126 @@ def test_graph_and_naive_list_findings_in_one_order() -> None:
     titles = [[finding.title for finding in check(program, scheduler=name).findings] for name in ("graph", "naive")]
     assert titles[0] == titles[1]
     assert len(list(explore(program))) == count(program).interleavings
+
+
+def outcomes(program: Program) -> dict[str, int]:
+    return {str(outcome): number for outcome, number in count(program).outcomes.items()}
+
+
+def test_an_update_that_closes_over_a_variable_that_changes_later() -> None:
+    def add_twice() -> Body:
+        for step in (1, 10):
+            yield Update("x", lambda old: old + step)  # noqa: B023  # that it sees the variable is the point
+
+    program = Program({"a": add_twice, "b": partial(write, 5)}, memory={"x": 0})
+    # b's write of 5 comes last, between the two additions, or first.
+    assert outcomes(program) == {"x=5": 1, "x=15": 1, "x=16": 1}
+
+
+def test_keyword_only_defaults_tell_bodies_apart() -> None:
+    def made(times: int) -> Any:
+        def body(*, times: int = times) -> Body:
+            yield Write("x", times)
+
+        return body
+
+    assert outcomes(Program({"a": made(1), "b": made(2)}, memory={"x": 0})) == {"x=1": 1, "x=2": 1}
+
+
+def test_a_wait_cycle_beside_a_thread_that_runs_for_ever_is_not_called_impossible() -> None:
+    def spin() -> Body:
+        while True:
+            yield Pause()
+
+    program = Program({"a": partial(take, "A", "B"), "b": partial(take, "B", "A"), "s": spin}, locks=["A", "B"])
+    cycles = [finding for finding in check(program).findings if finding.kind is Kind.LOCK_ORDER_CYCLE]
+    assert [finding.status for finding in cycles] == [Status.REALISED]
+
+
+def test_an_update_that_raises_has_written_nothing() -> None:
+    def add() -> Body:
+        value = yield Read("x")
+        yield Write("x", value + 1)
+
+    def fail() -> Body:
+        yield Update("x", lambda old: 1 // 0)
+
+    kinds = {finding.kind for finding in check(Program({"a": add, "b": fail}, memory={"x": 0})).findings}
+    assert Kind.LOST_UPDATE not in kinds
+    assert Kind.CRASH in kinds
+
+
+def test_an_exception_keeps_its_attributes_on_the_way_into_the_body() -> None:
+    class BoomError(Exception):
+        def __init__(self, code: int = 0) -> None:
+            super().__init__()
+            self.code = code
+
+    def boom(value: int) -> int:
+        raise BoomError(value)
+
+    def body() -> Body:
+        try:
+            yield Update("x", boom)
+        except BoomError as error:
+            code = error.code
+        yield Write("y", code)
+
+    program = Program({"a": body, "b": partial(write, 5)}, memory={"x": 7, "y": 0})
+    assert outcomes(program) == {"x=5 y=5": 1, "x=5 y=7": 2}
+
+
+def test_a_deadlock_and_a_lock_never_released_are_told_apart() -> None:
+    def twice() -> Body:
+        yield Acquire("A")
+        yield Acquire("A")
+
+    def holds() -> Body:
+        yield Acquire("C")
+
+    def wants() -> Body:
+        yield Acquire("C")
+        yield Release("C")
+
+    report = check(Program({"a": twice, "h": holds, "w": wants}, locks=["A", "C"]))
+    deadlocks = [finding for finding in report.findings if finding.kind is Kind.DEADLOCK]
+    assert sorted((finding.objects, finding.detail) for finding in deadlocks) == [
+        (("A",), ""),
+        (("C",), "never released"),
+    ]
+    assert not any("stuck behind" in finding.why for finding in deadlocks)
+
+
+def test_frozen_sets_print_the_same_in_every_process() -> None:
+    program = Program({"a": partial(write, frozenset({"pear", "apple"}))}, memory={"x": 0})
+    assert list(outcomes(program)) == ["x=frozenset({'apple', 'pear'})"]
+
+
+def test_a_sample_reports_only_what_its_runs_showed() -> None:
+    def sometimes() -> Body:
+        if (yield Read("x")) == 3:
+            yield from take("A", "B")
+
+    def other() -> Body:
+        yield Write("x", 3)
+        yield from take("B", "A")
+
+    program = Program({"a": sometimes, "b": other}, memory={"x": 0}, locks=["A", "B"])
+    for seed in range(8):
+        report = check(program, scheduler="random", seed=seed, budget=Budget(max_interleavings=1))
+        (run,) = explore(program, scheduler="random", seed=seed, budget=Budget(max_interleavings=1))
+        cycle = any(finding.kind is Kind.LOCK_ORDER_CYCLE for finding in report.findings)
+        assert cycle == bool(sightings_in(LockOrder(), run))
+
+
+def test_a_small_program_without_end_is_explored_at_once() -> None:
+    def poll() -> Body:
+        while not (yield Read("flag")):
+            yield Pause()
+
+    def raise_flag() -> Body:
+        yield Write("flag", 1)
+
+    report = check(Program({"a": raise_flag, "b": poll, "c": poll}, memory={"flag": 0}), budget=Budget(timeout=20))
+    assert report.complete
+    assert report.census is None
