@@ -36,7 +36,7 @@ def counter(
     threads: Annotated[int, Range(1, 64), "how many threads"] = 2,
     increments: Annotated[int, Range(0, 1000), "how often each adds 1"] = 1,
     lock: Annotated[bool, "hold a lock around each addition"] = False,
-    start: Annotated[int, "the value to start from (the article tells it from 5)"] = 0,
+    start: Annotated[int, "the value to start from"] = 0,
 ) -> Program:
     """Several threads each add 1 to a shared count, in three steps: read it, add 1, write it back.
 

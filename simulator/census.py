@@ -321,7 +321,7 @@ class _Counting:
         if self.visited + more > self.max_states:
             raise LimitError(
                 f"counting needs more than {self.max_states:,} states (max_states): make the program smaller, raise "
-                "the limit, or sample with a random walk"
+                "the limit, or sample it (explore --scheduler random)"
             )
         if self.budget.late(self.deadline, self.visited):
             raise LimitError("counting was not done when the time was up (timeout)")

@@ -142,7 +142,7 @@ def _parameters(build: Callable[..., Program]) -> tuple[Parameter, ...]:
     for name, parameter in inspect.signature(build).parameters.items():
         if parameter.default is inspect.Parameter.empty:
             raise UsageError(f"parameter {name!r} of scenario {build.__name__!r} has no default; give it one")
-        hint = hints.get(name, str)
+        hint = hints.get(name, type(parameter.default))
         bounds, text = Range(), ""
         if typing.get_origin(hint) is Annotated:
             hint, *extras = typing.get_args(hint)

@@ -7,7 +7,7 @@ from typing import Any
 
 from simulator.analysis.detector import Detector, Memo, Sightings
 from simulator.analysis.finding import Finding, Kind, Sighting, Step
-from simulator.ops import show_name, show_value
+from simulator.ops import Access, show_name, show_value
 from simulator.program import Property, holds
 from simulator.trace import Ended, Event, Notice, Run, Situation
 
@@ -44,11 +44,12 @@ class FailedInvariant(Detector):
         memory = run.final.memory
         shown = " ".join(f"{show_name(location)}={show_value(value)}" for location, value in memory.items())
         when = "after the last step" if name in self._always else "at the end"
-        steps: tuple[Step, ...] = ()
         threads: tuple[str, ...] = run.threads
-        if run.events and name in self._always:
-            steps = (Step.of(len(run), run.events[-1]),)
+        writes = [n for n, event in enumerate(run.events, start=1) if event.footprint.access == Access.WRITE]
+        if name in self._always and run.events:
+            writes = [len(run)]
             threads = (run.events[-1].thread,)
+        steps = tuple(Step.of(n, run.events[n - 1]) for n in writes[-1:])
         return Finding(
             kind=self.kind,
             objects=(),

@@ -94,7 +94,7 @@ def cli() -> None:
     'simulator list'), module:attribute, or path/to/file.py:attribute, where the attribute is a Program, a function that
     returns one, or a scenario. A scenario's parameters become options: see 'simulator explore counter --help'.
 
-    Exit codes: 0 clean, 1 findings, 2 bad input, 70 a bug in the simulator, 130 interrupted.
+    Exit codes: 0 nothing found, 1 findings, 2 bad input, 70 a bug in the simulator, 130 interrupted.
     """
 
 

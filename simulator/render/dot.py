@@ -150,6 +150,10 @@ def _label(lines: list[str] | tuple[str, ...]) -> str:
     import graphviz
 
     # A name could look like an escape of Graphviz (\N), an entity (&lt;) or markup; each is turned off in its own way.
+    if len(lines) > 1:
+        # SVG shows the first line in bold, which Graphviz does not know of: about a blank wider in eight characters.
+        blanks = " " * (len(lines[0]) // 16)
+        lines = [f"{blanks}{lines[0]}{blanks}", *lines[1:]]
     plain = [_fitted(line).replace("\\", "\\\\").replace("&", "&amp;") for line in lines]
     label: str = graphviz.nohtml("\\n".join(plain))
     return label

@@ -37,6 +37,8 @@ def percent(share: Fraction) -> str:
     ('90 %', '99.9931 %', '33.3 %')
     """
     exact = share * 100
+    if 0 < exact < Fraction(1, 10**6):
+        return f"{float(exact):.1e} %"
     if exact.denominator == 1:
         return f"{exact} %"
     for digits in range(1, 40):
@@ -240,7 +242,8 @@ def covered(report: Report) -> str:
         how = plural(report.runs, "run") if report.runs is not None else plural(report.states, "state")
         if total is None:
             return f"all of {how} covered (complete); interleavings not counted: {report.census_missing}"
-        return f"all {plural(total, 'interleaving')} covered (complete); {how}"
+        everything = f"all {number(total)} interleavings" if total != 1 else "the only interleaving"
+        return f"{everything} covered (complete); {how}"
     of = f" of {number(total)}" if total is not None else ""
     if report.seed is not None:
         through = f" of {plural(total, 'interleaving')}" if total is not None else ""

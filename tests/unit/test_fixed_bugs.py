@@ -24,6 +24,7 @@ from simulator import (
     count,
     explore,
     replay,
+    scenario,
 )
 from simulator.analysis.detector import sightings_in
 from simulator.analysis.finding import Kind, Status
@@ -294,3 +295,11 @@ def test_a_small_program_without_end_is_explored_at_once() -> None:
     report = check(Program({"a": raise_flag, "b": poll, "c": poll}, memory={"flag": 0}), budget=Budget(timeout=20))
     assert report.complete
     assert report.census is None
+
+
+def test_a_parameter_without_annotation_takes_its_type_from_its_default() -> None:
+    @scenario(summary="Nothing happens.")
+    def idle(tries=2, flag=False):  # type: ignore[no-untyped-def]
+        return Program({"a": partial(write, (tries, flag))}, memory={"x": 0})
+
+    assert [parameter.kind for parameter in idle.parameters] == [int, bool]
