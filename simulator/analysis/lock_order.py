@@ -18,7 +18,7 @@ from simulator.bodies import SourceLine
 from simulator.ops import Acquire, show_name
 from simulator.trace import Event, Notice, Pending, Run
 
-__all__ = ["CycleSeen", "LockEdge", "LockOrder", "explain_cycle", "lock_cycles", "lock_edges"]
+__all__ = ["CycleSeen", "LockEdge", "LockOrder", "cyclic_pairs", "explain_cycle", "lock_cycles", "lock_edges"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,11 @@ def lock_cycles(edges: Iterable[LockEdge]) -> tuple[tuple[LockEdge, ...], ...]:
     for cycle in sorted(_cycles(tuple(edges)), key=lambda cycle: (len(cycle), [_edge_order(edge) for edge in cycle])):
         first.setdefault(frozenset(edge.held for edge in cycle), cycle)
     return tuple(first.values())
+
+
+def cyclic_pairs(edges: Iterable[LockEdge]) -> frozenset[tuple[Hashable, Hashable]]:
+    """The pairs (held, wanted) that are on any cycle that counts, not only on the one that is reported for its locks."""
+    return frozenset((edge.held, edge.wanted) for cycle in _cycles(tuple(edges)) for edge in cycle)
 
 
 def _cycles(edges: tuple[LockEdge, ...]) -> Iterator[tuple[LockEdge, ...]]:

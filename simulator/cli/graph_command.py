@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.analysis.finding import Kind
-from simulator.analysis.lock_order import lock_cycles
+from simulator.analysis.lock_order import cyclic_pairs
 from simulator.cli.common import POSITIVE, Output, ScenarioCommand, budget_options, json_option, loaded_program
 from simulator.errors import UsageError
 from simulator.explore import Report, check
@@ -147,7 +147,7 @@ def _lock_order(program: Program, budget: Budget) -> tuple[Diagram, str]:
     if not report.complete:
         raise UsageError(f"the lock-order graph needs all states, and the search did not finish ({report.stop})")
     edges = report.lock_edges
-    cyclic = {(edge.held, edge.wanted) for cycle in lock_cycles(edges) for edge in cycle}
+    cyclic = cyclic_pairs(edges)
     cycles = [str(finding.status) for finding in report.findings if finding.kind is Kind.LOCK_ORDER_CYCLE]
     many = "cycle" if len(cycles) == 1 else "cycles"
     about = f"{len(cycles)} {many} ({', '.join(cycles)})" if cycles else "no cycle"

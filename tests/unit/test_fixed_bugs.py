@@ -28,7 +28,7 @@ from simulator import (
 )
 from simulator.analysis.detector import sightings_in
 from simulator.analysis.finding import Kind, Status
-from simulator.analysis.lock_order import LockOrder
+from simulator.analysis.lock_order import LockOrder, cyclic_pairs
 from simulator.errors import LimitError
 
 Body = Generator[Any, Any, None]
@@ -303,3 +303,14 @@ def test_a_parameter_without_annotation_takes_its_type_from_its_default() -> Non
         return Program({"a": partial(write, (tries, flag))}, memory={"x": 0})
 
     assert [parameter.kind for parameter in idle.parameters] == [int, bool]
+
+
+def test_both_cycles_over_the_same_locks_are_on_the_lock_order_picture() -> None:
+    def both_ways(first: str, second: str) -> Body:
+        yield from take(first, second)
+        yield from take(second, first)
+
+    pairs = (("A", "B"), ("B", "C"), ("C", "A"))
+    bodies = {f"t{number}": partial(both_ways, *pair) for number, pair in enumerate(pairs)}
+    edges = check(Program(bodies, locks=["A", "B", "C"])).lock_edges
+    assert cyclic_pairs(edges) == {*pairs, *((second, first) for first, second in pairs)}
