@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -270,3 +271,23 @@ def progress(what: str, budget: Budget, *, total: int | None = None) -> Iterator
             line.update(task, completed=done, done=f"{done:,}{of}, {done / spent:,.0f}/s")
 
         yield replace(budget, progress=show)
+
+
+@contextmanager
+def whole() -> Iterator[None]:
+    """Something that Ctrl-C does not cut in two: it is raised afterwards. A second Ctrl-C is raised at once."""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt

@@ -11,7 +11,7 @@ import click
 
 from simulator.census import Census, count
 from simulator.cli import INTERRUPTED
-from simulator.cli.common import POSITIVE, ScenarioCommand, budget_options, loaded_program, progress
+from simulator.cli.common import POSITIVE, ScenarioCommand, budget_options, loaded_program, progress, whole
 from simulator.errors import LimitError
 from simulator.explore import MAX_STEPS
 from simulator.machine import Machine, State
@@ -79,7 +79,9 @@ def command(
                         known = outcomes[found.state, found.cut] = (outcome, _wants(wanted, outcome))
                     if known[1]:
                         printed += 1
-                        writer.write(printed, Schedule(map(machine.threads.__getitem__, found.schedule)), known[0])
+                        schedule = Schedule(map(machine.threads.__getitem__, found.schedule))
+                        with whole():
+                            writer.write(printed, schedule, known[0])
                     if seen % 1024 == 0 and watched.late(deadline, seen):
                         stopped = f"stopped after {timeout:g} s"
                         break
