@@ -394,7 +394,7 @@ def _switching(interpreter: Interpreter, missing: bool) -> str:
     if missing:
         said += ", so its lost update is not expected to be seen here, however many the runs"
     return said + (
-        ". It can be lost all the same: the forced run above loses it on real threads; and a property or a call "
+        ". It can be lost all the same, as the forced runs above show where they agree; and a property or a call "
         "between the read and the write, or a free-threaded build, brings the loss back."
     )
 
