@@ -36,6 +36,7 @@ ORDER = [
     "bodies",
     "trace",
     "machine",
+    "fusion",
     "clocks",
     # A budget is asked by everything that counts or searches.
     "search.budget",
