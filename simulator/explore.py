@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import random
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -212,7 +213,7 @@ def _limits(scheduler: Scheduler, budget: Budget, seed: int | None) -> Budget:
 def _walk(machine: Machine, scheduler: Scheduler, seed: int, budget: Budget) -> Iterator[Interleaving]:
     """Interleavings one by one, as long as anybody asks for one more."""
     if scheduler is Scheduler.RANDOM:
-        return random_walks(machine, seed=seed, max_steps=budget.max_steps)
+        return random_walks(machine, draw=random.Random(seed).random, max_steps=budget.max_steps)
     return interleavings(machine, max_steps=budget.max_steps)
 
 

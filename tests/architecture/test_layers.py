@@ -7,7 +7,7 @@ files);
 - imports inside functions are for what is heavy or for rendering: the core reaches for `render` only from `__str__` and
   `_repr_html_`, so that computing never needs it;
 - `simulator` never imports `scenarios`, and nothing imports `cli` but the command line itself;
-- only `search/budget.py` has a clock and only `search/random_walk.py` has random numbers; nothing in the core looks at
+- only `search/budget.py` has a clock and only `explore.py` makes random numbers; nothing in the core looks at
   the environment, reads files, or starts threads;
 - `import simulator` loads none of networkx, graphviz, rich, click and hypothesis.
 """
@@ -159,7 +159,7 @@ def test_the_simulator_never_imports_scenarios() -> None:
     [
         ("time", {"search.budget"}),
         ("datetime", set()),
-        ("random", {"search.random_walk"}),
+        ("random", {"explore"}),
         ("secrets", set()),
         ("threading", set()),
         ("subprocess", set()),
