@@ -2,8 +2,9 @@
 
 A reference is a registered name (entry point group `simulator.scenarios`), `module:attribute`, or
 `path/to/file.py:attribute`. The attribute is a Scenario, a Program, or a function that returns a Program (its
-annotated parameters, if it has any, become parameters just as a scenario's do). Whatever is wrong with it is a
-UsageError of one line, with file and line where there is one.
+annotated parameters, if it has any, become parameters just as a scenario's do). A reference with `||` in it is the
+program itself, as litmus text. Whatever is wrong with it is a UsageError of one line, with file and line where there
+is one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from simulator.errors import ProgramError, SimulatorError, UsageError, nearest
+from simulator.litmus import is_litmus, parse
 from simulator.program import Program
 from simulator.scenario import Parameter, Plain, Scenario
 
@@ -89,6 +91,8 @@ def find(reference: str) -> object:
     >>> find("simulator.loading:GROUP")
     'simulator.scenarios'
     """
+    if is_litmus(reference):
+        return parse(reference).program()
     place, colon, attribute = reference.rpartition(":")
     if not colon or os.sep in attribute:
         if reference.endswith(".py") or os.sep in reference:

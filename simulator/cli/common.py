@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import click
 
 from simulator.errors import UsageError
+from simulator.litmus import is_litmus
 from simulator.loading import Loaded, load, registered
 from simulator.scenario import Parameter
 from simulator.search.budget import Budget
@@ -42,6 +43,8 @@ class _Reference(click.ParamType[str]):
     ) -> list[click.shell_completion.CompletionItem]:
         from click.shell_completion import CompletionItem
 
+        if is_litmus(incomplete):
+            return []
         names = [CompletionItem(name) for name in registered() if name.startswith(incomplete)]
         return names or [CompletionItem(incomplete, type="file")]
 
@@ -108,7 +111,7 @@ class ScenarioCommand(click.Command):
             before = word if option and "=" not in word else ""
         names = registered() if perhaps else ()
         for word in (*words, *perhaps):
-            if word in names or ":" in word:
+            if word in names or ":" in word or is_litmus(word):
                 return word
         return next(iter((*words, *perhaps)), None)
 

@@ -46,6 +46,7 @@ ORDER = [
     "shares",
     "explore",
     "scenario",
+    "litmus",
     "loading",
     "real",
     "render",
