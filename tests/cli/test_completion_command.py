@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from simulator.loading import registered
 from tests.cli.command_line import ended, process, simulator
 
 
@@ -36,8 +37,9 @@ def completed(line: str) -> list[str]:
 
 def test_commands_scenarios_and_a_scenario_s_own_options_are_completed() -> None:
     assert completed("simulator ex") == ["explore"]
-    assert completed("simulator explore ") == ["bank", "counter"]
-    assert completed("simulator explore co") == ["counter"]
+    assert completed("simulator explore ") == list(registered())
+    assert completed("simulator explore co") == ["coa", "counter", "counter-rw"]
+    assert completed("simulator explore philo") == ["philosophers"]
     assert completed("simulator explore counter --th") == ["--threads"]
     assert completed("simulator explore bank --th") == []
     assert completed("simulator graph bank --kind st") == ["states"]
