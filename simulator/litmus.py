@@ -64,7 +64,7 @@ class Litmus:
         alike: dict[Steps, list[str]] = {}
         for number, steps in enumerate(self.threads):
             alike.setdefault(steps, []).append(f"t{number}")
-        bodies = {steps: _body(steps, ",".join(names)) for steps, names in alike.items()}
+        bodies = {steps: _body(steps, _listed(names)) for steps, names in alike.items()}
         return Program(
             {f"t{number}": bodies[steps] for number, steps in enumerate(self.threads)},
             memory=self.memory,
@@ -233,6 +233,11 @@ def _quoted(text: str) -> str:
     if not text:
         return "the end"
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+
+
+def _listed(names: list[str]) -> str:
+    """Some threads by their names: not more than three, as the place stands in tables."""
+    return ",".join([*names[:3], "…"] if len(names) > 3 else names)
 
 
 def _body(steps: Steps, place: str) -> Body:

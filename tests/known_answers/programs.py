@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from typing import Any
 
+from simulator.litmus import parse
 from simulator.ops import Acquire, Add, Check, CompareAndSwap, Operation, Read, Release, Update, Write
 from simulator.program import Program
 
@@ -25,33 +26,9 @@ def threads(*bodies: Callable[[], Steps]) -> dict[str, Callable[[], Steps]]:
 # -- straight lines
 
 
-def _words(thread: int, text: str) -> Steps:
-    """A thread in the notation `R x; W x; M x; L m; U m` (RMW is M)."""
-    for position, word in enumerate(text.split("; "), start=1):
-        what, name = word.split()
-        match what:
-            case "R":
-                yield Read(name)
-            case "W":
-                yield Write(name, 10 * thread + position)
-            case "M" | "RMW":
-                yield Update(name, operator.add, 1)
-            case "L":
-                yield Acquire(name)
-            case "U":
-                yield Release(name)
-            case _:
-                raise ValueError(word)
-
-
 def straight_line(texts: Iterable[str]) -> Program:
-    texts = list(texts)
-    words = [word.split() for text in texts for word in text.split("; ")]
-    return Program(
-        threads(*(partial(_words, number, text) for number, text in enumerate(texts, start=1))),
-        memory=dict.fromkeys(sorted({name for what, name in words if what not in "LU"}), 0),
-        locks=sorted({name for what, name in words if what in "LU"}),
-    )
+    """The program of a text for each thread, in the notation `R x; W x; M x; L m; U m` (RMW is M)."""
+    return parse(" || ".join(texts)).program()
 
 
 # -- families
