@@ -1,0 +1,130 @@
+"""How many interleavings, or Mazurkiewicz traces, a program has: Knuth's estimate from random walks.
+
+Knuth, "Estimating the efficiency of backtrack programs" (Mathematics of Computation 29, 1975): the product of the numbers
+of choices along a random walk down a tree is, on average, the number of its leaves. For interleavings the tree is that of
+all runs; for traces that of `sleep_sets.py`, where a walk that comes to a dead end counts 0. The estimate has no bias,
+but its spread can be large, and a sample that missed a few huge values looks surer than it is: the standard error
+is itself an estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from fractions import Fraction
+from typing import Any
+
+from simulator.errors import UsageError
+from simulator.machine import Machine
+from simulator.search.chance import Draw
+from simulator.search.sleep_sets import SleepSets
+from simulator.search.tables import Moves
+
+__all__ = ["Estimate", "estimate_interleavings", "estimate_traces"]
+
+_DIGITS = Context(prec=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number estimated from independent samples: their `mean`, their sample `variance`, and how many there are.
+
+    >>> str(Estimate.of([4_000_000_000, 4_400_000_000]))
+    'about 4.2e9 ± 2e8 (2 samples)'
+    """
+
+    mean: Fraction
+    variance: Fraction
+    samples: int
+
+    @classmethod
+    def of(cls, values: list[int]) -> Estimate:
+        """The estimate from these samples, of which there have to be two."""
+        total, squares, number = sum(values), sum([value * value for value in values]), len(values)
+        return cls(Fraction(total, number), Fraction(squares * number - total * total, number * (number - 1)), number)
+
+    @property
+    def standard_error(self) -> Decimal:
+        """The square root of variance / samples: how far off the mean is, typically. May be beyond what floats hold."""
+        return _decimal(self.variance / self.samples).sqrt(_DIGITS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The estimate in plain types: whole numbers, however large."""
+        return {
+            "estimate": round(self.mean),
+            "standard_error": int(self.standard_error.to_integral_value()),
+            "samples": self.samples,
+        }
+
+    def __str__(self) -> str:
+        mean, error = _decimal(self.mean), self.standard_error
+        return f"about {_short(mean, 2)} ± {_short(error, 1)} ({self.samples:,} samples)"
+
+
+def _decimal(number: Fraction) -> Decimal:
+    return _DIGITS.divide(Decimal(number.numerator), Decimal(number.denominator))
+
+
+def _short(number: Decimal, digits: int) -> str:
+    """Whole up to 99,999, and beyond with so many digits and an exponent."""
+    if number < 100_000:
+        return f"{number:,.0f}" if number >= 10 or number == number.to_integral_value() else f"{number:.1f}"
+    return f"{number:.{digits - 1}e}".replace("e+", "e")
+
+
+def estimate_interleavings(machine: Machine, *, draw: Draw, samples: int, max_steps: int | None = None) -> Estimate:
+    """The number of interleavings, from that many random walks; with `max_steps`, of those cut there.
+
+    Raises UsageError for fewer than two samples. A program that can run for ever needs `max_steps`.
+
+    >>> import random
+    >>> from simulator.ops import Pause
+    >>> from simulator.program import Program
+    >>> def body():
+    ...     yield Pause()
+    >>> machine = Machine(Program({"a": body, "b": body, "c": body}))
+    >>> str(estimate_interleavings(machine, draw=random.Random(1).random, samples=10))
+    'about 6 ± 0 (10 samples)'
+    """
+    moves = Moves(machine)
+
+    def walk() -> int:
+        product = 1
+        steps = 0
+        choices = moves[machine.initial]
+        while choices and steps != max_steps:
+            product *= len(choices)
+            choices = moves[choices[int(draw() * len(choices))][1]]
+            steps += 1
+        return product
+
+    return _estimated(walk, samples)
+
+
+def estimate_traces(machine: Machine, *, draw: Draw, samples: int, max_steps: int | None = None) -> Estimate:
+    """The number of Mazurkiewicz traces, from that many random walks without repetitions; otherwise as above.
+
+    With `max_steps`, runs are cut there, and two that are cut are one trace when they differ only in the order of
+    independent steps up to there.
+    """
+    tree = SleepSets(machine)
+
+    def walk() -> int:
+        product = 1
+        steps = 0
+        choices = tree.after(machine.initial, 0)
+        while choices and steps != max_steps:
+            product *= len(choices)
+            _, state, asleep = choices[int(draw() * len(choices))]
+            choices = tree.after(state, asleep)
+            steps += 1
+        return product if choices is None or steps == max_steps else 0
+
+    return _estimated(walk, samples)
+
+
+def _estimated(walk: Callable[[], int], samples: int) -> Estimate:
+    if samples < 2:
+        raise UsageError(f"samples is {samples}, expected at least 2: one alone does not say how far off it may be")
+    return Estimate.of([walk() for _ in range(samples)])
