@@ -43,6 +43,7 @@ ORDER = [
     "analysis",
     "search",
     "census",
+    "census_by",
     "shares",
     "explore",
     "scenario",
