@@ -6,7 +6,7 @@ from operations to bodies. It does not know what an operation does, nor that the
 | step | operation |
 |---|---|
 | `R x` | read x |
-| `W x`, `W x=1` | write x; without a value, 10·thread + position of the step, both from 1, so that every write can be told |
+| `W x`, `W x=1` | write x; without a value, 10·thread + position of the step, both from 1 (all different up to ten steps) |
 | `M x`, `RMW x` | atomically add 1 to x |
 | `CAS x 0 1` | if x is 0 make it 1, atomically |
 | `L m`, `U m` | acquire and release the lock m |
