@@ -138,6 +138,17 @@ def test_a_release_belongs_to_the_last_open_acquire_or_try(steps: str, misuse: b
     assert kinds == ({"crash", "lock misuse"} if misuse else set())
 
 
+def test_locks_nest_so_the_first_release_belongs_to_the_last_try() -> None:
+    machine = Machine(parse("T m; T m; U m; P; U m").program())
+    run = run_of(machine, [0] * 4)
+    assert [str(event) for event in run.events] == [
+        "t0: try m: done",
+        "t0: try m: failed",
+        "t0: pause",
+        "t0: release m",
+    ]
+
+
 def test_a_thread_goes_on_after_a_failed_try_and_a_failed_swap() -> None:
     # L T W, where the try fails; or T W, and then nobody gives t0 the lock.
     assert outcomes("L m || T m; W x=1") == {"x=1": 1, "deadlocked: x=1": 1}
