@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from simulator.census import Census
+    from simulator.census_by import CensusBy
     from simulator.explore import Report
 
-__all__ = ["census_table", "finding_text", "number", "percent", "report_text", "table_text", "timeline"]
+__all__ = ["census_table", "cost_table", "finding_text", "number", "percent", "report_text", "table_text", "timeline"]
 
 MARK = "►"
 WIDEST = 400
+COLUMNS = 6
+"""Outcomes that have a column each, at most; more are taken together by how they end."""
 
 
 def percent(share: Fraction) -> str:
@@ -199,6 +202,42 @@ def census_table(census: Census, *, width: int | None = None, colour: bool = Fal
         f"(counted exactly over {plural(census.states, 'state')})"
     )
     return f"{head}\n\n{table_text(table, width=width, colour=colour)}"
+
+
+def cost_table(counted: CensusBy, *, width: int | None = None, colour: bool = False) -> str:
+    """A row for each number of preemptions or delays: all interleavings, the share within it, and each outcome.
+
+    Where the outcomes are too many for columns, there is a column for each way to end (if there are several), and a
+    second table has the fewest that each outcome needs.
+    """
+    census = counted.census
+    total = census.interleavings
+    columns: dict[str, Mapping[int, int]] = {str(outcome): each for outcome, each in counted.by_outcome.items()}
+    grouped = len(columns) > COLUMNS or sum(len(name) + 3 for name in columns) + 40 > (width or 120)
+    if grouped:
+        by_end: dict[str, dict[int, int]] = {}
+        for outcome, numbers in counted.by_outcome.items():
+            summed = by_end.setdefault(outcome.how, {})
+            for cost, ways in numbers.items():
+                summed[cost] = summed.get(cost, 0) + ways
+        columns = dict(by_end) if len(by_end) > 1 else {}
+    table = _table(str(counted.cost), "interleavings", "up to here", *columns, right=range(3 + len(columns)))
+    so_far = 0
+    for cost, ways in counted.numbers.items():
+        so_far += ways
+        cells = (number(numbers[cost]) if cost in numbers else "·" for numbers in columns.values())
+        table.add_row(str(cost), number(ways), percent(Fraction(so_far, total)), *cells)
+    cut = "" if census.max_steps is None else f", cut at {plural(census.max_steps, 'step')}"
+    most = plural(counted.highest, str(counted.cost).removesuffix("s"))
+    parts = [f"{plural(total, 'interleaving')}{cut}; none has more than {most} (counted exactly)"]
+    parts.append(table_text(table, width=width, colour=colour))
+    if grouped:
+        fewest = _table("outcome", f"fewest {counted.cost}", "with so few", "interleavings", right=[1, 2, 3])
+        for outcome, numbers in counted.by_outcome.items():
+            least = min(numbers)
+            fewest.add_row(str(outcome), str(least), number(numbers[least]), number(census.outcomes[outcome]))
+        parts.append(table_text(fewest, width=width, colour=colour))
+    return "\n\n".join(parts)
 
 
 def finding_text(finding: Finding, place: int, *, width: int | None = None, colour: bool = False) -> str:
