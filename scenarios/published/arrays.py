@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated
 
@@ -39,16 +40,39 @@ def lastzero(n: Annotated[int, Range(1, 64), "how many threads write"] = 2) -> P
     )
 
 
+def filled(starts: Iterable[int], size: int) -> list[int]:
+    """The places of a ring that are taken in the end, when each entry takes the first free place from its start on.
+
+    They do not depend on who comes first (Knuth, The Art of Computer Programming 3, 6.4), and no other place is ever
+    looked at: a program needs no more of its table than these.
+
+    >>> filled([3, 0, 3], 5)
+    [0, 3, 4]
+    """
+    taken: set[int] = set()
+    for start in starts:
+        free = [place % size for place in range(start, start + size) if place % size not in taken]
+        taken.update(free[:1])
+    return sorted(taken)
+
+
 SLOTS = 128
-ENTRIES = 4
-"""How many each thread puts into the table."""
+
+
+def entries(thread: int) -> tuple[int, ...]:
+    """What a thread puts into the table."""
+    return tuple(11 * number + thread for number in (1, 2, 3, 4))
+
+
+def hash_of(entry: int) -> int:
+    """The first slot that an entry tries."""
+    return 7 * entry % SLOTS
 
 
 def insert(thread: int) -> Steps:
     """Put entries into the hash table, each into the first free slot from its hash on."""
-    for number in range(1, ENTRIES + 1):
-        entry = 11 * number + thread
-        slot = 7 * entry % SLOTS
+    for entry in entries(thread):
+        slot = hash_of(entry)
         while True:
             yield Acquire(("m", slot))
             taken = yield Read(("t", slot))
@@ -67,10 +91,11 @@ def indexer(n: Annotated[int, Range(1, 64), "how many threads; from 33 on the ta
     Up to 11 threads never meet: one trace. From 12 to 22 there are 8ⁿ⁻¹¹. Beyond 32 the table is full before all have
     found a slot, and a thread looks for ever.
     """
+    slots = filled((hash_of(entry) for thread in range(n) for entry in entries(thread)), SLOTS)
     return Program(
         numbered(*(partial(insert, thread) for thread in range(n))),
-        memory={("t", slot): 0 for slot in range(SLOTS)},
-        locks=[("m", slot) for slot in range(SLOTS)],
+        memory={("t", slot): 0 for slot in slots},
+        locks=[("m", slot) for slot in slots],
         name="indexer",
     )
 
@@ -79,11 +104,16 @@ BLOCKS = 26
 INODES = 32
 
 
+def first_block(inode: int) -> int:
+    """The first block that is tried for an inode."""
+    return 2 * inode % BLOCKS
+
+
 def create(inode: int) -> Steps:
     """Give an inode a block, unless it has one: the first that is free, from a place of the inode's own on."""
     yield Acquire(("li", inode))
     if (yield Read(("inode", inode))) == 0:
-        block = 2 * inode % BLOCKS
+        block = first_block(inode)
         while True:
             yield Acquire(("lb", block))
             if (yield Read(("busy", block))) == 0:
@@ -103,15 +133,11 @@ def filesystem(n: Annotated[int, Range(1, 64), "how many threads; from 27 on blo
     Up to 13 threads never meet: one trace. From 14 to 26 there are 2ⁿ⁻¹³. Beyond 26 there are not enough blocks, and a
     thread looks for ever.
     """
+    inodes = range(min(n, INODES))
+    blocks = filled(map(first_block, inodes), BLOCKS)
     return Program(
         numbered(*(partial(create, thread % INODES) for thread in range(n))),
-        memory={
-            **{("inode", inode): 0 for inode in range(INODES)},
-            **{("busy", block): 0 for block in range(BLOCKS)},
-        },
-        locks=[
-            *(("li", inode) for inode in range(INODES)),
-            *(("lb", block) for block in range(BLOCKS)),
-        ],
+        memory={**{("inode", inode): 0 for inode in inodes}, **{("busy", block): 0 for block in blocks}},
+        locks=[*(("li", inode) for inode in inodes), *(("lb", block) for block in blocks)],
         name="filesystem",
     )

@@ -19,7 +19,7 @@ def check_balance() -> Steps:
     yield Acquire("m")
     if (yield Read("dd")) and (yield Read("wd")):
         balance = yield Read("bal")
-        yield Check(balance == -5, "the balance is -5")
+        yield Check(balance == -5, "the balance is not -5")
     yield Release("m")
 
 
@@ -55,7 +55,7 @@ def work() -> Steps:
     if (yield Read("stopping")) == 0:
         yield Update("pending", operator.add, 1)
         stopped = yield Read("stopped")
-        yield Check(not stopped, "the driver is not stopped while it is used")
+        yield Check(not stopped, "the driver was stopped while it is used")
     yield from leave()
 
 
@@ -135,7 +135,7 @@ def expect_less_than_three() -> Steps:
     """Fails when both additions were first."""
     yield Acquire("m")
     value = yield Read("d")
-    yield Check(value < 3, "d is less than 3")
+    yield Check(value < 3, "d is 3 already")
     yield Release("m")
 
 
@@ -162,7 +162,7 @@ def expect_both_or_none() -> Steps:
         return
     if (yield Read("a")) == 1 and (yield Read("b")) == -1:
         return
-    yield Check(False, "a and b are set both or neither")
+    yield Check(False, "of a and b, one is seen set and the other is not")
 
 
 @scenario(summary="Setters write a, then b; checkers expect to see both or neither.")
@@ -192,7 +192,7 @@ def expect_all_equal() -> Steps:
         first = yield Read(("x", 1))
         second = yield Read(("x", 2))
         third = yield Read(("x", 3))
-        yield Check(first == second == third, "all have the same token")
+        yield Check(first == second == third, "the tokens differ")
     yield Release("m")
 
 
@@ -229,7 +229,7 @@ def expect_the_second_stage() -> Steps:
     yield Acquire("l2")
     second = yield Read("d2")
     yield Release("l2")
-    yield Check(second == first + 1, "d2 is one more than d1")
+    yield Check(second == first + 1, "d2 is not one more than d1")
 
 
 @scenario(summary="Writers update two locations under two locks, one after the other; readers expect both.")
