@@ -87,14 +87,14 @@ class TraceKeys:
 
 
 class _Steps(dict[State, dict[int, tuple[State, int]]]):
-    """`steps[state][thread]` is the state after the thread's step, and the event's number; for so many states at a time."""
+    """`steps[state][thread]` is the state after the thread's step, and the event's number."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__()
         self._moves = machine.moves
 
     def __missing__(self, state: State) -> dict[int, tuple[State, int]]:
-        if len(self) >= REMEMBERED:
-            self.clear()
-        found = self[state] = {thread: (reached, event) for thread, reached, event in self._moves(state)}
+        found = {thread: (reached, event) for thread, reached, event in self._moves(state)}
+        if len(self) < REMEMBERED:
+            self[state] = found
         return found

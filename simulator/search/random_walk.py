@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from simulator.machine import Machine
 from simulator.search.naive import Interleaving
+from simulator.search.tables import Moves
 
 __all__ = ["random_walks"]
 
@@ -29,12 +30,13 @@ def random_walks(
     >>> next(random_walks(Machine(Program({"a": body, "b": body})), draw=random.Random(1).random)).schedule
     (0, 1)
     """
+    moves = Moves(machine)
     while True:
         state = machine.initial
         path: list[int] = []
-        choices = machine.successors(state)
+        choices = moves[state]
         while choices and len(path) != max_steps:
-            thread, state = choices[int(draw() * len(choices))]
+            thread, state, _ = choices[int(draw() * len(choices))]
             path.append(thread)
-            choices = machine.successors(state)
+            choices = moves[state]
         yield Interleaving(tuple(path), state, bool(choices))

@@ -12,21 +12,21 @@ from simulator.ops import Access
 
 __all__ = ["Moves", "Touches"]
 
-REMEMBERED = 50_000
-"""States whose steps are remembered: then all is forgotten, and remembered anew."""
+REMEMBERED = 20_000
+"""States whose steps are remembered: the first ones that are met, which are those that walks meet again and again."""
 
 
 class Moves(dict[State, list[tuple[int, State, int]]]):
-    """`moves[state]` is `machine.moves(state)`, for at most `REMEMBERED` states at a time."""
+    """`moves[state]` is `machine.moves(state)`, remembered for `REMEMBERED` states."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__()
         self._work_out = machine.moves
 
     def __missing__(self, state: State) -> list[tuple[int, State, int]]:
-        if len(self) >= REMEMBERED:
-            self.clear()
-        found = self[state] = self._work_out(state)
+        found = self._work_out(state)
+        if len(self) < REMEMBERED:
+            self[state] = found
         return found
 
 

@@ -13,12 +13,10 @@ from collections.abc import Iterator
 from simulator.machine import Machine, State
 from simulator.search.chance import Draw, below
 from simulator.search.naive import Interleaving
-from simulator.search.ways import END, MAX_STATES, Interchange, ways_to_an_end
+from simulator.search.tables import REMEMBERED
+from simulator.search.ways import END, MAX_STATES, ways_to_an_end
 
 __all__ = ["RankedInterleavings", "uniform"]
-
-REMEMBERED = 50_000
-"""States whose steps are remembered with their numbers of ways: then all is forgotten, and remembered anew."""
 
 
 class RankedInterleavings:
@@ -41,7 +39,9 @@ class RankedInterleavings:
     def __init__(self, machine: Machine, *, max_steps: int | None = None, max_states: int = MAX_STATES) -> None:
         self._machine = machine
         self._max_steps = max_steps
-        self._representative = Interchange(machine).representative
+        self._classes = [members for members in machine.classes if len(members) > 1]
+        self._threads = (1 << machine.shared_shift) - 1
+        self._ordered: dict[int, int] = {}
         # A node is a state, and above its bits how many steps are left: always 0 if there is no limit, so that
         # states are counted once, whatever the number of steps to them.
         self._step = 0 if max_steps is None else 1 << machine.bits
@@ -73,16 +73,33 @@ class RankedInterleavings:
 
     def _look_up(self, state: State, left: int) -> list[tuple[int, int, State]]:
         """The steps out of a state, each with how many interleavings go on with it."""
-        if len(self._steps) >= REMEMBERED:
-            self._steps.clear()
-        found = self._steps[state + left] = [
+        found = [
             (self._ways[self._node(reached, left - self._step)], thread, reached)
             for thread, reached in self._machine.successors(state)
         ]
+        if len(self._steps) < REMEMBERED:
+            self._steps[state + left] = found
         return found
 
     def _node(self, state: State, left: int) -> int:
-        return self._representative(state)[0] + left
+        """The node that stands for a state: as many ways lead to an end from all that differ only in which of several
+        interchangeable threads is where, so one of them is counted."""
+        if not self._classes:
+            return state + left
+        threads = state & self._threads
+        change = self._ordered.get(threads)
+        if change is None:
+            change = self._ordered[threads] = self._order(threads)
+        return state + change + left
+
+    def _order(self, threads: int) -> int:
+        """What to add to a state with these local states, so that interchangeable threads have theirs in order."""
+        change = 0
+        for members in self._classes:
+            was = self._machine.locals_of(threads, members)
+            change += self._machine.state_of(0, dict(zip(members, sorted(was), strict=True)))
+            change -= self._machine.state_of(0, dict(zip(members, was, strict=True)))
+        return change
 
     def _after(self, node: int) -> list[int]:
         bits = self._machine.bits

@@ -13,12 +13,10 @@ from simulator.machine import Machine, State
 from simulator.search.chance import Draw, below
 from simulator.search.naive import Interleaving
 from simulator.search.sleep_sets import SleepSets
-from simulator.search.ways import END, MAX_STATES, Interchange, ways_to_an_end
+from simulator.search.tables import REMEMBERED
+from simulator.search.ways import END, MAX_STATES, ways_to_an_end
 
 __all__ = ["RankedTraces", "uniform_traces"]
-
-REMEMBERED = 50_000
-"""Nodes whose steps are remembered with their numbers of traces: then all is forgotten, and remembered anew."""
 
 
 class RankedTraces:
@@ -27,7 +25,7 @@ class RankedTraces:
     They are in the order of those interleavings. With `max_steps`, runs are cut there and two that are cut are one trace
     when they differ only in the order of independent steps up to there. Raises EndlessError for a program that can
     run for ever (unless `max_steps` is given), and LimitError where more than `max_states` pairs of state and sleep set
-    have to be counted; interchangeable threads are counted in one order only.
+    have to be counted. (Interchangeable threads are told apart: a sleep set hangs on the order of the threads.)
 
     >>> from simulator.ops import Read, Write
     >>> from simulator.program import Program
@@ -43,7 +41,6 @@ class RankedTraces:
         self._machine = machine
         self._max_steps = max_steps
         self._tree = SleepSets(machine)
-        self._representative = Interchange(machine).representative
         # A node is a state, above its bits the sleep set, and above that how many steps are left (0 without a limit).
         self._above = machine.bits + len(machine.threads)
         self._step = 0 if max_steps is None else 1 << self._above
@@ -60,10 +57,8 @@ class RankedTraces:
         left = 0 if self._max_steps is None else self._max_steps << self._above
         remembered = self._steps
         while len(path) != self._max_steps:
-            try:
-                steps = remembered[state + (asleep << bits) + left]
-            except KeyError:
-                steps = self._look_up(state, asleep, left)
+            node = state + (asleep << bits) + left
+            steps = remembered[node] if node in remembered else self._look_up(state, asleep, left)
             if steps is None:
                 return Interleaving(tuple(path), state, False)
             for ways, thread, reached, sleeping in steps:
@@ -77,8 +72,6 @@ class RankedTraces:
 
     def _look_up(self, state: State, asleep: int, left: int) -> list[tuple[int, int, State, int]] | None:
         """The steps out of a node, each with how many traces go on with it; None at an end."""
-        if len(self._steps) >= REMEMBERED:
-            self._steps.clear()
         after = self._tree.after(state, asleep)
         found: list[tuple[int, int, State, int]] | None = None
         if after is not None:
@@ -86,11 +79,11 @@ class RankedTraces:
                 (self._ways[self._node(reached, sleeping, left - self._step)], thread, reached, sleeping)
                 for thread, reached, sleeping in after
             ]
-        self._steps[state + (asleep << self._machine.bits) + left] = found
+        if len(self._steps) < REMEMBERED:
+            self._steps[self._node(state, asleep, left)] = found
         return found
 
     def _node(self, state: State, asleep: int, left: int) -> int:
-        state, asleep = self._representative(state, asleep)
         return state + (asleep << self._machine.bits) + left
 
     def _after(self, node: int) -> list[int]:

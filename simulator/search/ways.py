@@ -1,7 +1,6 @@
 """How many ways lead from each node of a finite acyclic graph to an end: counted backwards, each node once.
 
-It knows neither states nor threads: a node is an integer, and `expand` says what comes after it. Symmetry, for those who
-know the states, is `Interchange`: threads with one body and one set of arguments can be put in one order.
+It knows neither states nor threads: a node is an integer, and `expand` says what comes after it.
 """
 
 from __future__ import annotations
@@ -9,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from simulator.errors import EndlessError, LimitError
-from simulator.machine import Machine, State
 from simulator.search.budget import without_collecting
 
-__all__ = ["END", "MAX_STATES", "Interchange", "ways_to_an_end"]
+__all__ = ["END", "MAX_STATES", "ways_to_an_end"]
 
 END = -1
 """The node after which nothing comes; one way leads from it to an end: none."""
@@ -57,39 +55,3 @@ def ways_to_an_end(root: int, expand: Callable[[int], Sequence[int]], *, max_sta
                     if following not in ways:
                         stack.append(following)
     return ways
-
-
-class Interchange:
-    """States that differ only in which of several interchangeable threads is where, brought to one of them.
-
-    As many ways lead from each of them to an end: exchanging the threads maps the one's ways to the other's.
-    """
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self._classes = [members for members in machine.classes if len(members) > 1]
-        self._shift = machine.shared_shift
-        self._mask = (1 << machine.shared_shift) - 1
-        self._moved: dict[tuple[int, int], tuple[int, int]] = {}
-
-    def representative(self, state: State, marked: int = 0) -> tuple[State, int]:
-        """The one that stands for `state`. `marked` is a set of threads (one bit each) that has to follow them."""
-        if not self._classes:
-            return state, marked
-        threads = state & self._mask
-        known = self._moved.get((threads, marked))
-        if known is None:
-            known = self._moved[threads, marked] = self._work_out(threads, marked)
-        return state + known[0], known[1]
-
-    def _work_out(self, threads: int, marked: int) -> tuple[int, int]:
-        """What to add to a state with these local states, and the marks after that."""
-        moved, marks = 0, marked
-        for members in self._classes:
-            was = self._machine.locals_of(threads, members)
-            pairs = sorted((local, marked >> thread & 1) for local, thread in zip(was, members, strict=True))
-            moved += self._machine.state_of(0, dict(zip(members, (local for local, _ in pairs), strict=True)))
-            moved -= self._machine.state_of(0, dict(zip(members, was, strict=True)))
-            for thread, (_, mark) in zip(members, pairs, strict=True):
-                marks = marks & ~(1 << thread) | mark << thread
-        return moved, marks
