@@ -27,6 +27,7 @@ class Stop(enum.StrEnum):
     TIMEOUT = "timeout"
     INTERRUPTED = "interrupted"
     SAMPLED = "sampled"
+    ENDLESS = "the program can run for ever"
 
 
 @dataclass(frozen=True, slots=True)
