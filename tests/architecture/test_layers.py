@@ -43,6 +43,7 @@ ORDER = [
     "analysis",
     "search",
     "census",
+    "traces",
     "census_by",
     "shares",
     "explore",

@@ -1,0 +1,638 @@
+"""Exact counts of Mazurkiewicz traces, without going through them.
+
+This file knows how many traces end in each outcome, and no single one of them. It rests on one quantity: F(s, Z), the
+number of maximal traces from state s that no member of Z could begin. With t1, t2, ... the threads to try in s,
+
+    F(s, Z) = sum over ti not in Z of F(s·ti, those of Z and t1 ... t(i-1) whose next step is independent of ti's),
+
+which is what a search with sleep sets walks (Godefroid 1996, §5). F speaks of traces, not of a search, so equal nodes
+(s, Z) may be met by any path: their paths are counted layer by layer, as the census counts interleavings. Each
+`Reduction` makes the nodes fewer and leaves F alone.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from simulator.errors import EndlessError, LimitError
+from simulator.fusion import Fused
+from simulator.machine import COMPACT, LayoutFull, Machine, State
+from simulator.ops import Access, Acquire, Read, TryAcquire
+from simulator.program import Program
+from simulator.search.budget import Budget, without_collecting
+from simulator.trace import Outcome, memory_dict
+
+__all__ = ["EVERY_REDUCTION", "Reduction", "TraceCensus", "count_traces"]
+
+MAX_STATES = 5_000_000
+LONGEST = 50_000
+"""Steps after which a trace is taken to have no end, unless told otherwise."""
+LOOK_AT_CLOCK = 1024
+
+
+class Reduction(enum.Flag):
+    """What may make the nodes of a count fewer; the counts are the same with and without each."""
+
+    FUSION = enum.auto()
+    """Steps that touch nothing shared are taken along with the step before."""
+    SOURCES = enum.auto()
+    """Only threads of one persistent set are tried: nothing that the others can do before it depends on its next steps."""
+    SYMMETRY = enum.auto()
+    """Interchangeable threads in one local state are a number."""
+
+
+EVERY_REDUCTION = Reduction.FUSION | Reduction.SOURCES | Reduction.SYMMETRY
+
+
+@dataclass(frozen=True, slots=True)
+class TraceCensus:
+    """Every Mazurkiewicz trace of a program, counted by outcome.
+
+    `outcomes` maps each outcome to its number of traces. `states` is how many pairs of a state and a sleep set the
+    count visited. `max_steps` is the cut that was asked for, None for none or when it cut nothing.
+    """
+
+    outcomes: Mapping[Outcome, int]
+    states: int
+    max_steps: int | None = None
+
+    @property
+    def traces(self) -> int:
+        """How many there are in all."""
+        return sum(self.outcomes.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The count in plain types; numbers are integers however large."""
+        return {
+            "traces": self.traces,
+            "complete": self.max_steps is None,
+            "max_steps": self.max_steps,
+            "states": self.states,
+            "outcomes": {
+                str(outcome): {"traces": number, "how": outcome.how, "memory": memory_dict(outcome.memory)}
+                for outcome, number in self.outcomes.items()
+            },
+        }
+
+
+def count_traces(
+    program: Program | Machine,
+    *,
+    max_steps: int | None = None,
+    max_states: int = MAX_STATES,
+    longest: int = LONGEST,
+    budget: Budget | None = None,
+    reductions: Reduction = EVERY_REDUCTION,
+) -> TraceCensus:
+    """Count a program's Mazurkiewicz traces by outcome, exactly.
+
+    With `max_steps`, interleavings longer than that are cut there, and what is counted are the traces of the pieces, as
+    "out of steps"; of the reductions only symmetry then applies. Raises EndlessError for a program that can run for
+    ever (unless `max_steps` is given), and LimitError when a trace takes more than `longest` steps, when more than
+    `max_states` pairs of a state and a sleep set are needed or the time of `budget` is up.
+
+    >>> from simulator.ops import Read, Write
+    >>> def body():
+    ...     value = yield Read("x")
+    ...     yield Write("x", value + 1)
+    >>> census = count_traces(Program({"a": body, "b": body}, memory={"x": 0}))
+    >>> census.traces, {str(outcome): number for outcome, number in census.outcomes.items()}
+    (4, {'x=1': 2, 'x=2': 2})
+    """
+    machine = Machine(program, bits=COMPACT) if isinstance(program, Program) else program
+    budget = (budget or Budget()).begun()
+    if max_steps is not None:
+        reductions &= Reduction.SYMMETRY
+    while True:
+        try:
+            with without_collecting():
+                return _Counting(machine, reductions, max_steps, max_states, longest, budget).run()
+        except LayoutFull:
+            machine = machine.widened()
+
+
+class _Step(NamedTuple):
+    """What a slot's next step does to a node, given the value that it touches."""
+
+    delta: int
+    reached: int
+    """The slot that the thread comes to."""
+    writes: bool
+
+
+class _Slot:
+    """One local state of one group of threads: where its number of threads stands in a node, and what it does next."""
+
+    __slots__ = (
+        "bit",
+        "blocking",
+        "ended",
+        "field",
+        "full",
+        "held",
+        "index",
+        "local",
+        "mask",
+        "shift",
+        "steps",
+        "thread",
+        "trying",
+        "writes",
+    )
+
+    def __init__(self, index: int, thread: int, local: int, width: int) -> None:
+        self.index = index
+        self.thread = thread
+        """The one of its group that is asked what a step does."""
+        self.local = local
+        self.field = index * width
+        self.full = ((1 << width) - 1) << self.field
+        self.shift = 0
+        self.mask = 0
+        """Where the field is, among the shared ones, that the next step touches; no mask when it touches none."""
+        self.bit = 0
+        """The lowest bit of that field: it names the location or lock."""
+        self.writes = False
+        """Whether the next step may write, whatever the values are."""
+        self.blocking = False
+        self.trying = False
+        self.ended = False
+        self.held = 0
+        """The bits of the locks that it holds."""
+        self.steps: dict[int, _Step | None] = {}
+
+
+class _Future(NamedTuple):
+    """What a thread may still touch, and what of it to write, as bits of the shared fields."""
+
+    touched: int
+    written: int
+
+
+class _Plan(NamedTuple):
+    """What to try where threads stand in given local states: the values in memory make no difference to that."""
+
+    private: tuple[_Slot, ...]
+    """One thread of each of these can go on at once: nothing that any other can do depends on its step."""
+    tried: tuple[tuple[_Slot, int], ...]
+    """Otherwise, the enabled slots to try with how many threads are in each; empty at the end of a run."""
+    hopeless: tuple[tuple[int, int], ...]
+    """Sleep sets z with `z & mask == full` for one of these pairs: every trace begins with a step that sleeps."""
+
+
+class _Branch(NamedTuple):
+    """One step to try from a state."""
+
+    reached: int
+    """The node after the step and the private steps that follow."""
+    depth: int
+    awake: int
+    """A sleep set that meets this mask afterwards counts nothing: one of the private steps sleeps in it."""
+    field: int
+    unit: int
+    full: int
+    times: int
+    keep: int
+    """Who of a sleep set still sleeps after the step."""
+    writes: bool
+
+
+Layer = dict[int, dict[int, int]]
+"""Nodes with their sleep sets, each with how many paths lead there."""
+
+
+class _Counting:
+    """A node is one integer: the memory and lock fields, and above them how many threads are in each slot.
+
+    A sleep set is one integer of the same layout without the shared fields: how many threads of each slot sleep. With
+    no symmetry each thread is a group of its own.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        reductions: Reduction,
+        max_steps: int | None,
+        max_states: int,
+        longest: int,
+        budget: Budget,
+    ) -> None:
+        self.machine = machine
+        self.tables: Machine | Fused = Fused(machine) if Reduction.FUSION in reductions else machine
+        self.sources = Reduction.SOURCES in reductions
+        threads = range(len(machine.threads))
+        self.groups = machine.classes if Reduction.SYMMETRY in reductions else tuple((thread,) for thread in threads)
+        self.max_steps = max_steps
+        self.max_states = max_states
+        self.longest = longest
+        self.budget = budget
+        self.deadline = budget.deadline()
+        self.visited = 0
+        self.width = max(map(len, self.groups)).bit_length()
+        self.shared_shift = machine.shared_shift
+        self.shared_bits = machine.bits - machine.shared_shift
+        self.slots: list[_Slot] = []
+        self.by_local: dict[tuple[int, int], _Slot] = {}
+        self.plans: dict[int, _Plan] = {}
+        self.futures: dict[tuple[int, int], _Future] = {}
+        self.initial = 0
+        state = self.tables.initial
+        for members in self.groups:
+            for local in machine.locals_of(state, members):
+                self.initial += 1 << self.slot(members[0], local).field
+        self.initial = (self.initial << self.shared_bits) + (state >> self.shared_shift)
+
+    # -- the count
+
+    def run(self) -> TraceCensus:
+        if self.sources:
+            self.look_ahead()
+        while True:
+            self.plans.clear()
+            self.futures.clear()
+            self.visited = 0
+            found = self.attempt()
+            if found is not None:
+                return found
+
+    def attempt(self) -> TraceCensus | None:
+        """The count; None when threads turned out to have more before them than was known when it mattered."""
+        outcomes: dict[Outcome, int] = {}
+        node, steps, _ = self.settled(self.initial)
+        layers: dict[int, Layer] = {steps: {node: {0: 1}}}
+        depth = 0
+        checked_for_cycles = False
+        while layers:
+            while depth not in layers:
+                depth += 1
+            if self.max_steps is None:
+                if depth > self.longest:
+                    raise self.too_long()
+                if not checked_for_cycles and depth > len(self.slots) * len(self.machine.threads):
+                    # Longer than any run could be whose threads never come back to a place: there may be no end.
+                    checked_for_cycles = True
+                    self.refuse_cycles(node)
+                    if self.is_stale():
+                        return None
+            layer = layers.pop(depth)
+            if depth == self.max_steps:
+                for reached, sleeps in layer.items():
+                    if not sleeps:
+                        continue
+                    cut = bool(self.plan(reached >> self.shared_bits).tried)
+                    self.end(reached, sum(sleeps.values()), outcomes, cut=cut)
+                    self.visited += len(sleeps)
+            else:
+                self.expand(layer, depth, layers, outcomes)
+        if self.is_stale():
+            return None
+        ranked = sorted(outcomes, key=lambda outcome: outcome.sort_key)
+        return TraceCensus(
+            outcomes={outcome: outcomes[outcome] for outcome in ranked},
+            states=self.visited,
+            max_steps=self.max_steps if any(outcome.how == "out of steps" for outcome in ranked) else None,
+        )
+
+    def expand(self, layer: Layer, depth: int, layers: dict[int, Layer], outcomes: dict[Outcome, int]) -> None:
+        """Everything one step on from a layer; what has no step on is added to `outcomes`."""
+        shared_bits = self.shared_bits
+        countdown = 0
+        for node, sleeps in layer.items():
+            countdown -= len(sleeps)
+            if countdown < 0:
+                countdown = LOOK_AT_CLOCK
+                self.check_limits()
+            if not sleeps:
+                continue
+            self.visited += len(sleeps)
+            plan = self.plan(node >> shared_bits)
+            if not plan.tried:
+                self.end(node, sum(sleeps.values()), outcomes, cut=False)
+                continue
+            hopeless = plan.hopeless
+            branches = []
+            for branch in self.branches(node, plan):
+                following = layers.setdefault(depth + branch.depth, {})
+                branches.append((following.setdefault(branch.reached, {}), *branch[2:]))
+            for sleep, ways in sleeps.items():
+                if hopeless and any(sleep & mask == full for mask, full in hopeless):
+                    continue
+                for known, awake, field, unit, full, times, keep, writes in branches:
+                    asleep = (sleep & full) >> field
+                    if asleep == times:
+                        continue
+                    after = sleep & keep
+                    if writes:
+                        # Threads in one slot do the same, so of those that write each wakes all the others.
+                        if not after & awake:
+                            known[after] = known.get(after, 0) + ways * (times - asleep)
+                    else:
+                        for _ in range(times - asleep):
+                            if not after & awake:
+                                known[after] = known.get(after, 0) + ways
+                            after += unit
+                    sleep += unit * (times - asleep)
+
+    def end(self, node: int, ways: int, outcomes: dict[Outcome, int], *, cut: bool) -> None:
+        outcome = self.machine.outcome(self.state(node), cut=cut)
+        outcomes[outcome] = outcomes.get(outcome, 0) + ways
+
+    def branches(self, node: int, plan: _Plan) -> list[_Branch]:
+        """Each step to try from a node, in order."""
+        moving = []
+        for slot, times in plan.tried:
+            value = (node >> slot.shift) & slot.mask
+            step = slot.steps[value] if value in slot.steps else self.grow(slot, value)
+            if step is not None:
+                moving.append((slot, times, step))
+        found = []
+        for slot, times, step in moving:
+            keep = -1
+            if slot.mask:
+                bit = slot.bit
+                for other, _, others in moving:
+                    if other.bit == bit and (step.writes or others.writes):
+                        keep &= ~other.full
+            reached, more, awake = self.settled(node + step.delta)
+            found.append(
+                _Branch(reached, 1 + more, awake, slot.field, 1 << slot.field, slot.full, times, keep, step.writes)
+            )
+        return found
+
+    def settled(self, node: int) -> tuple[int, int, int]:
+        """The node after all private steps, how many they are, and the sleep sets that they leave nothing of."""
+        shared_bits = self.shared_bits
+        depth = awake = 0
+        passed = {node}
+        while private := self.plan(node >> shared_bits).private:
+            for slot in private:
+                value = (node >> slot.shift) & slot.mask
+                step = slot.steps[value] if value in slot.steps else self.grow(slot, value)
+                assert step is not None
+                node += step.delta
+                depth += 1
+                awake |= slot.full
+            if node in passed:
+                raise self.endless()
+            if depth > self.longest:
+                raise self.too_long()
+            passed.add(node)
+        return node, depth, awake
+
+    # -- what to try
+
+    def plan(self, threads: int) -> _Plan:
+        """What to try where threads are in these slots."""
+        known = self.plans.get(threads)
+        if known is None:
+            known = self.plans[threads] = self.make_plan(self.decode(threads))
+        return known
+
+    def make_plan(self, occupied: list[tuple[_Slot, int]]) -> _Plan:
+        taken = 0
+        for slot, _ in occupied:
+            taken |= slot.held
+        enabled = [(slot, times) for slot, times in occupied if not slot.ended and not self.is_blocked(slot, taken)]
+        if not self.sources or not enabled:
+            return _Plan((), tuple(enabled), ())
+        # A blocked thread moves after the one that it waits for, directly or through others: that one stands for it.
+        waits = [(slot, times, self.waits_for(slot, occupied, taken)) for slot, times in occupied]
+        movable = [(slot, times, mover, self.future(slot, 0)) for slot, times, mover in waits if mover is not None]
+        closures = [self.closure(slot, movable) for slot, _ in enabled]
+        private = []
+        for (slot, times), closure in zip(enabled, closures, strict=True):
+            if len(closure) == 1 and (times == 1 or not _touches(self.future(slot, 0), slot)):
+                private.append(slot)
+        if private:
+            return _Plan(tuple(private), (), ())
+        best = min(closures, key=lambda closure: sum(times for slot, times in enabled if slot in closure))
+        hopeless = {}
+        for closure in closures:
+            members = [(slot, times) for slot, times in enabled if slot in closure]
+            mask = sum(slot.full for slot, _ in members)
+            if closure != best:
+                hopeless[mask] = sum(times << slot.field for slot, times in members)
+        return _Plan((), tuple((slot, times) for slot, times in enabled if slot in best), tuple(hopeless.items()))
+
+    def closure(self, start: _Slot, movable: list[tuple[_Slot, int, _Slot, _Future]]) -> set[_Slot]:
+        """The smallest persistent set with a slot's threads in it: enabled slots.
+
+        What the others can do before one of these moves is independent of these ones' next steps. Until then the locks
+        that these hold stay taken.
+        """
+        inside = {start}
+        held = start.held
+        written = start.bit if start.writes else 0
+        read = 0 if start.writes else start.bit
+        grew = True
+        while grew:
+            grew = False
+            for slot, _, mover, future in movable:
+                if mover in inside or not (future.touched & written or future.written & read):
+                    continue
+                if future.touched & held:
+                    less = self.future(slot, held)
+                    if not (less.touched & written or less.written & read):
+                        continue
+                inside.add(mover)
+                held |= mover.held
+                if mover.writes:
+                    written |= mover.bit
+                else:
+                    read |= mover.bit
+                grew = True
+        return inside
+
+    def is_blocked(self, slot: _Slot, taken: int) -> bool:
+        return slot.blocking and bool(slot.bit & taken) and self.step(slot, 1) is None
+
+    def waits_for(self, slot: _Slot, occupied: list[tuple[_Slot, int]], taken: int) -> _Slot | None:
+        """The enabled slot that a slot's threads wait for, itself if it is enabled, None when they can never move."""
+        passed = []
+        while self.is_blocked(slot, taken):
+            if slot in passed:
+                return None
+            passed.append(slot)
+            slot = next(other for other, _ in occupied if other.held & slot.bit)
+        return None if slot.ended else slot
+
+    def future(self, slot: _Slot, held: int) -> _Future:
+        """What a thread in a slot may touch, itself and later, as long as the locks `held` are taken by others."""
+        known = self.futures.get((slot.index, held))
+        if known is None:
+            known = self.futures[slot.index, held] = self.work_out_future(slot, held)
+        return known
+
+    def work_out_future(self, slot: _Slot, held: int) -> _Future:
+        touched = written = 0
+        seen = {slot.index}
+        waiting = [slot]
+        while waiting:
+            at = waiting.pop()
+            after = list(at.steps.values())
+            if at.bit & held:
+                if at.blocking:
+                    continue
+                if at.trying:
+                    touched |= at.bit
+                    after = [at.steps.get(1)]
+            if not (at.trying and at.bit & held) and at.writes:
+                written |= at.bit
+            touched |= at.bit
+            for step in after:
+                if step is not None and step.reached not in seen:
+                    seen.add(step.reached)
+                    waiting.append(self.slots[step.reached])
+        return _Future(touched, written)
+
+    def is_stale(self) -> bool:
+        """Whether a thread turned out to touch more than was known when it mattered."""
+        return any(
+            self.work_out_future(self.slots[index], held) != known for (index, held), known in self.futures.items()
+        )
+
+    def look_ahead(self) -> None:
+        """Let the threads run one after the other, each of them first once: most of what they touch is known then."""
+        for first in range(len(self.decode(self.initial >> self.shared_bits))):
+            node = self.initial
+            passed: set[int] = set()
+            last = -1
+            while node not in passed and len(passed) < self.longest:
+                passed.add(node)
+                steps = []
+                for slot, _ in self.decode(node >> self.shared_bits):
+                    step = self.step(slot, (node >> slot.shift) & slot.mask)
+                    if step is not None:
+                        steps.append((slot, step))
+                if not steps:
+                    break
+                _, step = next((each for each in steps if each[0].index == last), steps[first % len(steps)])
+                node += step.delta
+                last = step.reached
+
+    # -- tables
+
+    def slot(self, thread: int, local: int) -> _Slot:
+        """The slot of a local state; `thread` is the first of its group."""
+        known = self.by_local.get((thread, local))
+        if known is not None:
+            return known
+        machine = self.machine
+        slot = self.by_local[thread, local] = _Slot(len(self.slots), thread, local, self.width)
+        self.slots.append(slot)
+        state = machine.state_of(0, {thread: local})
+        pending = machine.pending(state, thread)
+        slot.held = machine.lock_mask(machine.held(state, thread)) >> self.shared_shift
+        slot.ended = pending is None
+        shift, mask, _ = machine.rows[thread][local]
+        if pending is not None and mask:
+            slot.mask = mask
+            slot.shift = shift - self.shared_shift
+            slot.bit = 1 << slot.shift
+            slot.writes = not isinstance(pending.operation, Read)
+            slot.blocking = isinstance(pending.operation, Acquire)
+            slot.trying = isinstance(pending.operation, TryAcquire)
+        return slot
+
+    def step(self, slot: _Slot, value: int) -> _Step | None:
+        return slot.steps[value] if value in slot.steps else self.grow(slot, value)
+
+    def grow(self, slot: _Slot, value: int) -> _Step | None:
+        """Work out what a slot's next step does to a value."""
+        step = None
+        thread = slot.thread
+        move = None if slot.ended else self.tables.grow(thread, slot.local, value)
+        if move is not None:
+            delta, event = move
+            place = self.machine.fields[thread][0]
+            local = (((slot.local << place) + delta) & ((1 << self.shared_shift) - 1)) >> place
+            reached = self.slot(thread, local)
+            shared = (delta - ((local - slot.local) << place)) >> self.shared_shift
+            moved = (1 << reached.field) - (1 << slot.field)
+            writes = self.machine.events[event].footprint.access == Access.WRITE
+            step = _Step(shared + (moved << self.shared_bits), reached.index, writes)
+        slot.steps[value] = step
+        return step
+
+    def decode(self, threads: int) -> list[tuple[_Slot, int]]:
+        """The slots that have threads in them, each with how many."""
+        found = []
+        width = self.width
+        mask = (1 << width) - 1
+        place = 0
+        while threads:
+            # Jump over empty fields: the lowest set bit tells the first field with threads.
+            skip = ((threads & -threads).bit_length() - 1) // width
+            place += skip
+            threads >>= skip * width
+            found.append((self.slots[place], threads & mask))
+            threads >>= width
+            place += 1
+        return found
+
+    def state(self, node: int) -> State:
+        """One of the states that a node stands for: threads are handed to slots in thread order."""
+        free = {members[0]: list(members) for members in self.groups}
+        locals_ = {}
+        for slot, times in self.decode(node >> self.shared_bits):
+            for _ in range(times):
+                locals_[free[slot.thread].pop(0)] = slot.local
+        shared = (node & ((1 << self.shared_bits) - 1)) << self.shared_shift
+        return self.machine.state_of(shared, locals_)
+
+    # -- limits
+
+    def check_limits(self) -> None:
+        if self.visited > self.max_states:
+            raise LimitError(
+                f"counting traces needs more than {self.max_states:,} states with sleep sets (max_states): make the "
+                "program smaller, raise the limit, or sample it (explore --scheduler random)"
+            )
+        if self.budget.late(self.deadline, self.visited):
+            raise LimitError("counting traces was not done when the time was up (timeout)")
+
+    def endless(self) -> EndlessError:
+        return EndlessError(
+            "the program can run for ever, so it has infinitely many traces; give max_steps to cut each one there"
+        )
+
+    def too_long(self) -> LimitError:
+        return LimitError(
+            f"the program was not seen to end within {self.longest:,} steps: give max_steps to cut each trace there"
+        )
+
+    def refuse_cycles(self, start: int) -> None:
+        """Depth-first over what the count tries, for a step back into the current path.
+
+        A run without end has one in what is tried too: its first step of the persistent set can be put first, or, when
+        it has none, any of that set (Valmari 1991).
+        """
+        on_path = {start: True}
+        stack: list[tuple[int, Iterator[int]]] = [(start, self.following(start))]
+        while stack:
+            node, rest = stack[-1]
+            for reached in rest:
+                known = on_path.get(reached)
+                if known:
+                    raise self.endless()
+                if known is None:
+                    if len(on_path) >= self.max_states or len(stack) > self.longest:
+                        raise self.too_long()
+                    on_path[reached] = True
+                    stack.append((reached, self.following(reached)))
+                    break
+            else:
+                on_path[node] = False
+                stack.pop()
+
+    def following(self, node: int) -> Iterator[int]:
+        plan = self.plan(node >> self.shared_bits)
+        return iter([branch.reached for branch in self.branches(node, plan)])
+
+
+def _touches(future: _Future, slot: _Slot) -> bool:
+    """Whether a thread with this future may do something that the next step of a slot depends on."""
+    return bool((future.touched if slot.writes else future.written) & slot.bit)
