@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from simulator.machine import Machine, State
 from simulator.search.chance import Draw, below
+from simulator.search.interchange import Interchange
 from simulator.search.naive import Interleaving
 from simulator.search.tables import REMEMBERED
 from simulator.search.ways import END, MAX_STATES, ways_to_an_end
@@ -39,9 +40,7 @@ class RankedInterleavings:
     def __init__(self, machine: Machine, *, max_steps: int | None = None, max_states: int = MAX_STATES) -> None:
         self._machine = machine
         self._max_steps = max_steps
-        self._classes = [members for members in machine.classes if len(members) > 1]
-        self._threads = (1 << machine.shared_shift) - 1
-        self._ordered: dict[int, int] = {}
+        self._ordered = Interchange(machine).ordered
         # A node is a state, and above its bits how many steps are left: always 0 if there is no limit, so that
         # states are counted once, whatever the number of steps to them.
         self._step = 0 if max_steps is None else 1 << machine.bits
@@ -82,24 +81,7 @@ class RankedInterleavings:
         return found
 
     def _node(self, state: State, left: int) -> int:
-        """The node that stands for a state: as many ways lead to an end from all that differ only in which of several
-        interchangeable threads is where, so one of them is counted."""
-        if not self._classes:
-            return state + left
-        threads = state & self._threads
-        change = self._ordered.get(threads)
-        if change is None:
-            change = self._ordered[threads] = self._order(threads)
-        return state + change + left
-
-    def _order(self, threads: int) -> int:
-        """What to add to a state with these local states, so that interchangeable threads have theirs in order."""
-        change = 0
-        for members in self._classes:
-            was = self._machine.locals_of(threads, members)
-            change += self._machine.state_of(0, dict(zip(members, sorted(was), strict=True)))
-            change -= self._machine.state_of(0, dict(zip(members, was, strict=True)))
-        return change
+        return self._ordered(state)[0] + left
 
     def _after(self, node: int) -> list[int]:
         bits = self._machine.bits
