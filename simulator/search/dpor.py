@@ -400,7 +400,8 @@ class Dpor:
     def _insert(self, walk: _Walk, siblings: list[_Branch], rest: int, last: Step, place_of_last: int) -> int:
         """Put a sequence (steps of the run, and one more) into a wakeup tree, unless a leaf of it comes to the same.
 
-        The position of the last step that decided so, if nothing after it can change that; otherwise -1.
+        The position of the last step that had a say in it: while that one stands, whatever comes after it, the sequence
+        is in the tree. Or -1, when that hung on a step that the sequence does not have yet.
         """
         if not siblings:
             siblings.append(_Branch(walk.spelt(rest, last), 0, []))
@@ -408,7 +409,7 @@ class Dpor:
         steps_of, accesses, writes_to = walk.steps_of, walk.accesses, walk.writes
         mover, thing, writes = last
         left: Step | None = last
-        highest = place_of_last
+        told_by = place_of_last
         sure = True
         while True:
             for branch in siblings:
@@ -418,34 +419,35 @@ class Dpor:
                     own = steps_of[thread] & rest
                     if own:
                         own &= -own
-                        if conflicts & (own - 1):
-                            break
-                        rest ^= own
-                        highest = max(highest, own.bit_length() - 1)
-                    elif conflicts:
-                        break
-                    elif left is not None and thread == mover:
+                        conflicts &= own - 1
+                        if not conflicts:
+                            rest ^= own
+                            told_by = max(told_by, own.bit_length() - 1)
+                    elif not conflicts and left is not None and thread == mover:
                         left = None
-                    elif left is not None and its == thing and its >= 0 and (writes or its_writes):
-                        break
-                    else:
+                    elif not conflicts:
+                        if left is not None and its == thing and its >= 0 and (writes or its_writes):
+                            break
                         sure = False
+                    if conflicts:
+                        told_by = max(told_by, (conflicts & -conflicts).bit_length() - 1)
+                        break
                     place += 1
                 else:
                     if not branch.after:
-                        return highest if sure else -1
+                        return told_by if sure else -1
                     siblings = branch.after
                     break
                 if place > start:
                     # Here it parts from the branch.
-                    there = _Branch(branch.steps, place, branch.after)
-                    branch.after = [there, _Branch(walk.spelt(rest, left), 0, [])]
+                    siblings = [_Branch(branch.steps, place, branch.after)]
+                    branch.after = siblings
                     branch.steps = branch.steps[:place]
-                    return -1
-                sure = False
+                    siblings.append(_Branch(walk.spelt(rest, left), 0, []))
+                    return max(told_by, rest.bit_length() - 1) if sure else -1
             else:
                 siblings.append(_Branch(walk.spelt(rest, left), 0, []))
-                return -1
+                return max(told_by, rest.bit_length() - 1) if sure else -1
 
     def _instead(self, walk: _Walk, second: int, first: int) -> Step:
         """The second step of a race, taken where the first one was."""
