@@ -19,6 +19,7 @@ from simulator.loading import GROUP, load
 from simulator.machine import Machine
 from simulator.ops import Acquire, Add, CompareAndSwap, Read, Release, Update, Write, show_name
 from simulator.program import Program
+from simulator.search.dpor import Dpor
 from simulator.search.naive import interleavings
 from simulator.search.replay import run_of
 from simulator.trace import Event
@@ -183,6 +184,34 @@ CLOSED_FORMS = {
 @pytest.mark.parametrize("text", CLOSED_FORMS)
 def test_it_has_the_traces_of_its_closed_form(text: str) -> None:
     assert traces(program(text)) == CLOSED_FORMS[text]
+
+
+LARGER = {
+    "counter-rw --n 4": factorial(4) ** 2,
+    "locked-counter --n 3 --k 2": factorial(6) // factorial(2) ** 3,
+    "binc --n 4": factorial(4) ** 2,
+    "readers --n 10": 2**10,
+    "publish": 42,
+    "cas --n 12": 12,
+    "wcas --n 8": 1 + 8 * 2**7,
+    "lastzero --n 9": 12 * 2**7,
+    "indexer --n 11": 1,
+    "indexer --n 13": 8**2,
+    "indexer --n 14": 8**3,
+    "filesystem --n 13": 1,
+    "filesystem --n 20": 2**7,
+    "philosophers --n 9": 2**9 - 1,
+    "philosophers --n 9 --ordered": 2**9 - 2,
+    "bank-ring --n 9": 2**9 - 1,
+    "bank-ring --n 9 --ordered": 2**9 - 2,
+    "mpat --k 5": 2**5 * factorial(5),
+    "mutex-deadlock --n 20": 20,
+}
+
+
+@pytest.mark.parametrize("text", LARGER)
+def test_optimal_dpor_explores_as_many_at_larger_sizes(text: str) -> None:
+    assert sum(1 for _ in Dpor(Machine(program(text))).runs()) == LARGER[text]
 
 
 @pytest.mark.parametrize(("name", "steps"), [("indexer", 16), ("filesystem", 8)])
