@@ -24,8 +24,8 @@ __all__ = ["NOBODY", "BoundedSearch", "Cost", "Level", "bounded", "charges"]
 
 REMEMBERED = 100_000
 """Nodes whose next steps are remembered, and ways to the end that are: then all is forgotten, and remembered anew."""
-FEW = 32
-"""A node with at most this many ways to the end at the price has them remembered: none at all is a dead end."""
+FEW = 64
+"""A node whose ways to the end at the price have at most this many steps together has them remembered; none is a dead end."""
 NOBODY = -1
 """The thread that moved last, before the first step."""
 
@@ -197,7 +197,7 @@ class BoundedSearch:
                             each.clear()
                         tails_kept = 0
                     tails[left][node] = found
-                    tails_kept += 1 + len(found[1])
+                    tails_kept += 1
         return Level(price, number, more)
 
     def _choices(self, node: Node) -> list[tuple[int, Node, int]]:
@@ -241,8 +241,10 @@ def _tails(
         if charge > left:
             continue
         known = tails[left - charge].get(node)
-        if known is None or len(found) + len(known[1]) > FEW:
+        if known is None:
             return None
         height = max(height, 1 + known[0])
+        if (len(found) + len(known[1])) * height > FEW:
+            return None
         found += [((thread, *tail), end) for tail, end in known[1]]
     return height, found
