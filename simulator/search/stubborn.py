@@ -1,0 +1,269 @@
+"""Stubborn sets: in a state, a few threads whose next steps are enough, for nothing that the others do can matter to them.
+
+A set of threads is *stubborn* (Valmari 1989; as persistent sets, Godefroid 1996, §4) when, whatever the other threads do
+meanwhile, they neither touch what the next step of a member touches (unless both only read) nor unblock a member. Taking
+only the steps of its members then loses no ending, and, with the proviso of the search, no step of any thread.
+
+What the others can do is read off their automata, which know which locks are held: as long as no member moves, a lock
+that a member holds stays held, so nothing behind an acquire of it can be reached. That is where most of the reduction comes
+from. A blocked acquire needs only the one thread that holds the lock.
+
+Automata grow while the search runs, so what was read off may have been too little. `Futures` marks what was relied on and
+says `outgrown` when any of it changes: the search then starts again, on the automata as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from simulator.ops import Acquire, CompareAndSwap, Operation, Read, TryAcquire
+
+__all__ = ["Futures", "Move", "Place", "Stubborn"]
+
+
+class Move(NamedTuple):
+    """What a thread's next step does in a state: `touches` is the bit of the thing that it touches, 0 if nothing shared."""
+
+    thread: int
+    delta: int
+    event: int
+    touches: int
+    writes: bool
+    plain: bool
+    """Whether it accesses memory and is not atomic."""
+    on_memory: int
+    """`touches` again, or 0 for a lock."""
+    ends: bool
+    """Whether the thread has ended after it."""
+
+
+class Place(NamedTuple):
+    """Where a thread stands: the bit of what its operation touches (0 if nothing shared), and the locks that it holds."""
+
+    operation: Operation | None
+    touches: int
+    holds: int
+
+
+class _Edge(NamedTuple):
+    source: int
+    target: int
+    free: bool
+    """Whether it needs a lock to be free."""
+    touches: int
+    writes: int
+    """`touches` again when it writes, or 0."""
+
+
+_Reach = tuple[int, int]
+"""What can be touched from a place on, and what of it can be written."""
+
+
+class _Table:
+    """For each place of one kind of threads what can be reached from it while the locks of `closed` stay taken by others."""
+
+    __slots__ = ("closed", "reach", "relied")
+
+    def __init__(self, closed: int) -> None:
+        self.closed = closed
+        self.reach: dict[int, _Reach] = {}
+        self.relied: set[int] = set()
+
+
+class Futures:
+    """What the threads of one kind can still touch from each place, over the automaton as far as it has grown.
+
+    >>> futures = Futures()
+    >>> futures.place(0, Place(Read("x"), 1, 0))
+    >>> futures.place(1, Place(None, 0, 0))
+    >>> futures.edge(0, 0, 1, writes=False)
+    >>> futures.reach(0), futures.outgrown
+    ((1, 0), False)
+    """
+
+    def __init__(self) -> None:
+        self.outgrown = False
+        """Whether a future that was relied on turned out to be larger."""
+        self.places: dict[int, Place] = {}
+        self.edges: list[_Edge] = []
+        self._known: set[tuple[int, int]] = set()
+        self._into: dict[int, list[_Edge]] = {}
+        self._locks = 0
+        self._open = _Table(0)
+        self._tables: dict[int, _Table] = {0: self._open}
+        self.free = self._open.reach
+        """What can be reached from each place when nothing is closed."""
+
+    def place(self, number: int, place: Place) -> None:
+        """A place that is new. What its operation touches counts even before anybody has taken the step."""
+        self.places[number] = place
+        self._into[number] = []
+        if isinstance(place.operation, Acquire | TryAcquire):
+            self._locks |= place.touches
+        for table in self._tables.values():
+            table.reach[number] = _alone(place, table.closed)
+
+    def edge(self, source: int, value: int, target: int, *, writes: bool) -> None:
+        """A step from a place where what it touches has a value. Both places are known."""
+        if (source, value) in self._known:
+            return
+        self._known.add((source, value))
+        operation, touches, _ = self.places[source]
+        free = isinstance(operation, Acquire | TryAcquire) and not value
+        edge = _Edge(source, target, free, touches, touches if writes else 0)
+        self.edges.append(edge)
+        self._into[target].append(edge)
+        for table in self._tables.values():
+            self._widen(table, [edge])
+
+    def reach(self, place: int, closed: int = 0) -> _Reach:
+        """What can be touched and what written from a place on while others keep the locks `closed`."""
+        table = self._tables.get(closed & self._locks)
+        if table is None:
+            table = self._tables[closed & self._locks] = _Table(closed & self._locks)
+            for number, known in self.places.items():
+                table.reach[number] = _alone(known, table.closed)
+            self._widen(table, list(self.edges))
+        return table.reach[place]
+
+    def rely(self, place: int, closed: int = 0) -> None:
+        """Note that a decision rests on `reach(place, closed)`."""
+        self._tables[closed & self._locks].relied.add(place)
+
+    def start_again(self) -> None:
+        """Forget what was relied on."""
+        self.outgrown = False
+        for table in self._tables.values():
+            table.relied.clear()
+
+    def _widen(self, table: _Table, work: list[_Edge]) -> None:
+        """Carry what can be reached after an edge back to before it, as far as it is news."""
+        reach, closed = table.reach, table.closed
+        while work:
+            source, target, free, touches, writes = work.pop()
+            if free and touches & closed:
+                continue
+            old = reach[source]
+            new = (old[0] | reach[target][0] | touches, old[1] | reach[target][1] | writes)
+            if new != old:
+                reach[source] = new
+                if source in table.relied:
+                    self.outgrown = True
+                work.extend(self._into[source])
+
+
+def _alone(place: Place, closed: int) -> _Reach:
+    """What the operation of a place itself touches, at the least."""
+    operation, touches, _ = place
+    match operation:
+        case Acquire():
+            return (0, 0) if touches & closed else (touches, touches)
+        case None | Read() | CompareAndSwap() | TryAcquire():
+            # A compare-and-swap or a try writes only when it succeeds: then there is an edge that says so.
+            return touches, 0
+        case _:
+            return touches, touches
+
+
+class Stubborn:
+    """Finds stubborn sets. `futures` has one entry for each thread, shared by threads of one kind."""
+
+    def __init__(self, futures: Sequence[Futures], shifts: Sequence[int], local_mask: int) -> None:
+        self._threads = tuple(zip(shifts, futures, strict=True))
+        self._free = tuple((shift, future.free) for shift, future in self._threads)
+        self._local_mask = local_mask
+
+    def sets(self, state: int, moves: Sequence[Move]) -> Iterator[Sequence[Move]]:
+        """The enabled steps of one stubborn set after another, smaller ones first; none that has all of `moves`."""
+        local_mask = self._local_mask
+        touched = touched_twice = written = written_twice = 0
+        reaches = []
+        for shift, free in self._free:
+            reach = free[(state >> shift) & local_mask]
+            reaches.append(reach)
+            accesses, writes = reach
+            touched_twice |= touched & accesses
+            touched |= accesses
+            written_twice |= written & writes
+            written |= writes
+        rest = []
+        for move in moves:
+            thread, _, _, touches, writes_it = move[:5]
+            if writes_it:
+                contended = touches & touched_twice
+            elif touches & reaches[thread][1]:
+                contended = touches & written_twice
+            else:
+                contended = touches & written
+            if contended:
+                rest.append(move)
+            else:
+                self._rely(state, 1 << thread)
+                yield (move,)
+        if not rest:
+            return
+        closures: dict[int, int] = {}
+        """Each closure, as a set of bits of threads, with how many of its threads can move."""
+        by_thread = {move.thread: move for move in moves}
+        smallest = len(moves)
+        for move in rest:
+            threads = self._closure(state, move.thread, by_thread, reaches)
+            if threads in closures:
+                continue
+            enabled = sum(threads >> thread & 1 for thread in by_thread)
+            closures[threads] = enabled
+            if enabled < smallest:
+                smallest = enabled
+                if enabled <= 2:
+                    self._rely(state, threads)
+                    yield [other for other in moves if threads >> other.thread & 1]
+        for enabled, threads in sorted((enabled, threads) for threads, enabled in closures.items()):
+            if enabled < len(moves):
+                self._rely(state, threads)
+                yield [other for other in moves if threads >> other.thread & 1]
+
+    def _closure(self, state: int, seed: int, moves: dict[int, Move], reaches: Sequence[_Reach]) -> int:
+        """The threads that a thread needs in a stubborn set with it, as bits."""
+        local_mask = self._local_mask
+        members = 1 << seed
+        closed = self._place(state, seed).holds
+        work = [seed]
+        while work:
+            member = work.pop()
+            move = moves.get(member)
+            if move is None:
+                # Blocked, or ended: then it touches nothing, and nobody holds that. Who waits for itself waits for ever.
+                wanted = self._place(state, member).touches
+                for thread in range(len(self._threads)):
+                    if not members >> thread & 1 and self._place(state, thread).holds & wanted:
+                        members |= 1 << thread
+                        closed |= self._place(state, thread).holds
+                        work.append(thread)
+                continue
+            touches, which = move.touches, 0 if move.writes else 1
+            if not touches:
+                continue
+            for thread, reach in enumerate(reaches):
+                if touches & reach[which] and not members >> thread & 1:
+                    if closed:
+                        shift, future = self._threads[thread]
+                        place = (state >> shift) & local_mask
+                        if not touches & future.reach(place, closed)[which]:
+                            future.rely(place, closed)
+                            continue
+                    members |= 1 << thread
+                    closed |= self._place(state, thread).holds
+                    work.append(thread)
+        return members
+
+    def _place(self, state: int, thread: int) -> Place:
+        shift, future = self._threads[thread]
+        return future.places[(state >> shift) & self._local_mask]
+
+    def _rely(self, state: int, members: int) -> None:
+        """What the threads outside of a set can do is what the set rests on."""
+        local_mask = self._local_mask
+        for thread, (shift, future) in enumerate(self._threads):
+            if not members >> thread & 1:
+                future.rely((state >> shift) & local_mask)
