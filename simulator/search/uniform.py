@@ -9,6 +9,7 @@ samples any program, and is not uniform.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 
 from simulator.machine import Machine, State
 from simulator.search.chance import Draw, below
@@ -97,7 +98,7 @@ def uniform(
 ) -> Iterator[Interleaving]:
     """Interleavings without end, lazily, each of those that there are exactly equally likely.
 
-    Raises what `RankedInterleavings` raises, when the first one is asked for.
+    Raises what `RankedInterleavings` raises, before the first one.
 
     >>> import random
     >>> from simulator.ops import Pause
@@ -108,5 +109,4 @@ def uniform(
     (0, 1)
     """
     ranked = RankedInterleavings(machine, max_steps=max_steps, max_states=max_states)
-    while True:
-        yield ranked.at(below(ranked.total, draw))
+    return (ranked.at(below(ranked.total, draw)) for _ in repeat(None))

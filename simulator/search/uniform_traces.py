@@ -8,6 +8,7 @@ to a dead end, for none of the traces goes there. Which of its interleavings sta
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 
 from simulator.machine import Machine, State
 from simulator.search.chance import Draw, below
@@ -116,7 +117,7 @@ def uniform_traces(
 ) -> Iterator[Interleaving]:
     """Interleavings without end, lazily, one of each Mazurkiewicz trace, each trace exactly equally likely.
 
-    Raises what `RankedTraces` raises, when the first one is asked for.
+    Raises what `RankedTraces` raises, before the first one.
 
     >>> import random
     >>> from simulator.ops import Pause
@@ -127,5 +128,4 @@ def uniform_traces(
     (0, 1)
     """
     ranked = RankedTraces(machine, max_steps=max_steps, max_states=max_states)
-    while True:
-        yield ranked.at(below(ranked.total, draw))
+    return (ranked.at(below(ranked.total, draw)) for _ in repeat(None))
