@@ -6,14 +6,14 @@ number of maximal traces from state s that no member of Z could begin. With t1, 
     F(s, Z) = sum over ti not in Z of F(s·ti, those of Z and t1 ... t(i-1) whose next step is independent of ti's),
 
 which is what a search with sleep sets walks (Godefroid 1996, §5). F speaks of traces, not of a search, so equal nodes
-(s, Z) may be met by any path: their paths are counted layer by layer, as the census counts interleavings. Each
-`Reduction` makes the nodes fewer and leaves F alone.
+(s, Z) may be met by any path: the states are put in an order in which each comes after all that lead to it, and one
+pass over them counts the paths to each node. Each `Reduction` makes the nodes fewer and leaves F alone.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -188,7 +188,6 @@ class _Branch(NamedTuple):
 
     reached: int
     """The node after the step and the private steps that follow."""
-    depth: int
     awake: int
     """A sleep set that meets this mask afterwards counts nothing: one of the private steps sleeps in it."""
     field: int
@@ -198,10 +197,6 @@ class _Branch(NamedTuple):
     keep: int
     """Who of a sleep set still sleeps after the step."""
     writes: bool
-
-
-Layer = dict[int, dict[int, int]]
-"""Nodes with their sleep sets, each with how many paths lead there."""
 
 
 class _Counting:
@@ -230,20 +225,25 @@ class _Counting:
         self.longest = longest
         self.budget = budget
         self.deadline = budget.deadline()
-        self.visited = 0
         self.width = max(map(len, self.groups)).bit_length()
         self.shared_shift = machine.shared_shift
-        self.shared_bits = machine.bits - machine.shared_shift
+        # With a cut, how many steps were taken is a part of the node too.
+        self.steps_bits = 0 if max_steps is None else max_steps.bit_length()
+        self.steps_mask = (1 << self.steps_bits) - 1
+        self.shared_bits = machine.bits - machine.shared_shift + self.steps_bits
         self.slots: list[_Slot] = []
         self.by_local: dict[tuple[int, int], _Slot] = {}
         self.plans: dict[int, _Plan] = {}
         self.futures: dict[tuple[int, int], _Future] = {}
+        self.touching: dict[int, int] = {}
+        self.writing: dict[int, int] = {}
+        """The slots, as bits, that have each location or lock in their future."""
         self.initial = 0
         state = self.tables.initial
         for members in self.groups:
             for local in machine.locals_of(state, members):
                 self.initial += 1 << self.slot(members[0], local).field
-        self.initial = (self.initial << self.shared_bits) + (state >> self.shared_shift)
+        self.initial = (self.initial << self.shared_bits) + self.shared(state)
 
     # -- the count
 
@@ -251,72 +251,70 @@ class _Counting:
         if self.sources:
             self.look_ahead()
         while True:
-            self.plans.clear()
-            self.futures.clear()
-            self.visited = 0
-            found = self.attempt()
-            if found is not None:
-                return found
+            order = self.in_order()
+            if not self.is_stale():
+                return self.count(order)
+            self.forget()
 
-    def attempt(self) -> TraceCensus | None:
-        """The count; None when threads turned out to have more before them than was known when it mattered."""
-        outcomes: dict[Outcome, int] = {}
-        node, steps, _ = self.settled(self.initial)
-        layers: dict[int, Layer] = {steps: {node: {0: 1}}}
-        depth = 0
-        checked_for_cycles = False
-        while layers:
-            while depth not in layers:
-                depth += 1
-            if self.max_steps is None:
-                if depth > self.longest:
-                    raise self.too_long()
-                if not checked_for_cycles and depth > len(self.slots) * len(self.machine.threads):
-                    # Longer than any run could be whose threads never come back to a place: there may be no end.
-                    checked_for_cycles = True
-                    self.refuse_cycles(node)
-                    if self.is_stale():
-                        return None
-            layer = layers.pop(depth)
-            if depth == self.max_steps:
-                for reached, sleeps in layer.items():
-                    if not sleeps:
-                        continue
-                    cut = bool(self.plan(reached >> self.shared_bits).tried)
-                    self.end(reached, sum(sleeps.values()), outcomes, cut=cut)
-                    self.visited += len(sleeps)
+    def in_order(self) -> list[tuple[int, list[_Branch]]]:
+        """Every node that can be reached by steps to try, with these, the last one first: depth-first search.
+
+        Raises EndlessError when it meets a node on the path to that node. A run without end leads to such a one here
+        too: its first step of a persistent set can be put first, or, when it has none, any step of that set can
+        (Valmari 1991).
+        """
+        start, _ = self.settled(self.initial)
+        on_path = {start: True}
+        found: list[tuple[int, list[_Branch]]] = []
+        branches = self.branches(start)
+        stack = [(start, branches, iter(branches))]
+        countdown = LOOK_AT_CLOCK
+        while stack:
+            node, branches, rest = stack[-1]
+            for branch in rest:
+                reached = branch.reached
+                known = on_path.get(reached)
+                if known:
+                    raise self.endless()
+                if known is None:
+                    if len(stack) > self.longest:
+                        raise self.too_long()
+                    countdown -= 1
+                    if not countdown:
+                        countdown = LOOK_AT_CLOCK
+                        self.check_limits(len(on_path))
+                    on_path[reached] = True
+                    following = self.branches(reached)
+                    stack.append((reached, following, iter(following)))
+                    break
             else:
-                self.expand(layer, depth, layers, outcomes)
-        if self.is_stale():
-            return None
-        ranked = sorted(outcomes, key=lambda outcome: outcome.sort_key)
-        return TraceCensus(
-            outcomes={outcome: outcomes[outcome] for outcome in ranked},
-            states=self.visited,
-            max_steps=self.max_steps if any(outcome.how == "out of steps" for outcome in ranked) else None,
-        )
+                on_path[node] = False
+                found.append((node, branches))
+                stack.pop()
+        return found
 
-    def expand(self, layer: Layer, depth: int, layers: dict[int, Layer], outcomes: dict[Outcome, int]) -> None:
-        """Everything one step on from a layer; what has no step on is added to `outcomes`."""
+    def count(self, order: list[tuple[int, list[_Branch]]]) -> TraceCensus:
+        """The count; consumes the nodes that `in_order` has found."""
+        outcomes: dict[Outcome, int] = {}
+        ways_to: dict[int, dict[int, int]] = {order[-1][0]: {0: 1}}
         shared_bits = self.shared_bits
-        countdown = 0
-        for node, sleeps in layer.items():
+        countdown = LOOK_AT_CLOCK
+        visited = 0
+        while order:
+            node, tried = order.pop()
+            sleeps = ways_to.pop(node, None)
+            if not sleeps:
+                continue
+            visited += len(sleeps)
             countdown -= len(sleeps)
             if countdown < 0:
                 countdown = LOOK_AT_CLOCK
-                self.check_limits()
-            if not sleeps:
+                self.check_limits(visited)
+            if not tried:
+                self.end(node, sum(sleeps.values()), outcomes)
                 continue
-            self.visited += len(sleeps)
-            plan = self.plan(node >> shared_bits)
-            if not plan.tried:
-                self.end(node, sum(sleeps.values()), outcomes, cut=False)
-                continue
-            hopeless = plan.hopeless
-            branches = []
-            for branch in self.branches(node, plan):
-                following = layers.setdefault(depth + branch.depth, {})
-                branches.append((following.setdefault(branch.reached, {}), *branch[2:]))
+            hopeless = self.plan(node >> shared_bits).hopeless
+            branches = [(ways_to.setdefault(branch.reached, {}), *branch[1:]) for branch in tried]
             for sleep, ways in sleeps.items():
                 if hopeless and any(sleep & mask == full for mask, full in hopeless):
                     continue
@@ -335,19 +333,27 @@ class _Counting:
                                 known[after] = known.get(after, 0) + ways
                             after += unit
                     sleep += unit * (times - asleep)
+        ranked = sorted(outcomes, key=lambda outcome: outcome.sort_key)
+        return TraceCensus(
+            outcomes={outcome: outcomes[outcome] for outcome in ranked},
+            states=visited,
+            max_steps=self.max_steps if any(outcome.how == "out of steps" for outcome in ranked) else None,
+        )
 
-    def end(self, node: int, ways: int, outcomes: dict[Outcome, int], *, cut: bool) -> None:
+    def end(self, node: int, ways: int, outcomes: dict[Outcome, int]) -> None:
+        cut = self.max_steps is not None and bool(self.plan(node >> self.shared_bits).tried)
         outcome = self.machine.outcome(self.state(node), cut=cut)
         outcomes[outcome] = outcomes.get(outcome, 0) + ways
 
-    def branches(self, node: int, plan: _Plan) -> list[_Branch]:
-        """Each step to try from a node, in order."""
+    def branches(self, node: int) -> list[_Branch]:
+        """Each step to try from a node, in order; none at the end of a run."""
+        if self.max_steps is not None and node & self.steps_mask == self.max_steps:
+            return []
         moving = []
-        for slot, times in plan.tried:
-            value = (node >> slot.shift) & slot.mask
-            step = slot.steps[value] if value in slot.steps else self.grow(slot, value)
-            if step is not None:
-                moving.append((slot, times, step))
+        for slot, times in self.plan(node >> self.shared_bits).tried:
+            step = self.step(slot, (node >> slot.shift) & slot.mask)
+            assert step is not None
+            moving.append((slot, times, step))
         found = []
         for slot, times, step in moving:
             keep = -1
@@ -356,31 +362,31 @@ class _Counting:
                 for other, _, others in moving:
                     if other.bit == bit and (step.writes or others.writes):
                         keep &= ~other.full
-            reached, more, awake = self.settled(node + step.delta)
-            found.append(
-                _Branch(reached, 1 + more, awake, slot.field, 1 << slot.field, slot.full, times, keep, step.writes)
-            )
+            reached, awake = self.settled(node + step.delta)
+            found.append(_Branch(reached, awake, slot.field, 1 << slot.field, slot.full, times, keep, step.writes))
         return found
 
-    def settled(self, node: int) -> tuple[int, int, int]:
-        """The node after all private steps, how many they are, and the sleep sets that they leave nothing of."""
+    def settled(self, node: int) -> tuple[int, int]:
+        """The node after all private steps, and the sleep sets that they leave nothing of."""
         shared_bits = self.shared_bits
-        depth = awake = 0
+        private = self.plan(node >> shared_bits).private
+        if not private:
+            return node, 0
+        awake = 0
         passed = {node}
-        while private := self.plan(node >> shared_bits).private:
+        while private:
             for slot in private:
-                value = (node >> slot.shift) & slot.mask
-                step = slot.steps[value] if value in slot.steps else self.grow(slot, value)
+                step = self.step(slot, (node >> slot.shift) & slot.mask)
                 assert step is not None
                 node += step.delta
-                depth += 1
                 awake |= slot.full
             if node in passed:
                 raise self.endless()
-            if depth > self.longest:
+            if len(passed) > self.longest:
                 raise self.too_long()
             passed.add(node)
-        return node, depth, awake
+            private = self.plan(node >> shared_bits).private
+        return node, awake
 
     # -- what to try
 
@@ -395,56 +401,74 @@ class _Counting:
         taken = 0
         for slot, _ in occupied:
             taken |= slot.held
-        enabled = [(slot, times) for slot, times in occupied if not slot.ended and not self.is_blocked(slot, taken)]
+        enabled = []
+        blocked = []
+        for slot, times in occupied:
+            if self.is_blocked(slot, taken):
+                blocked.append(slot)
+            elif not slot.ended:
+                enabled.append((slot, times))
         if not self.sources or not enabled:
             return _Plan((), tuple(enabled), ())
+        movers = {slot.index: slot for slot, _ in enabled}
         # A blocked thread moves after the one that it waits for, directly or through others: that one stands for it.
-        waits = [(slot, times, self.waits_for(slot, occupied, taken)) for slot, times in occupied]
-        movable = [(slot, times, mover, self.future(slot, 0)) for slot, times, mover in waits if mover is not None]
-        closures = [self.closure(slot, movable) for slot, _ in enabled]
+        for slot in blocked:
+            mover = self.waits_for(slot, occupied, taken)
+            if mover is not None:
+                movers[slot.index] = mover
+        movable = 0
+        for index in movers:
+            self.future(self.slots[index], 0)
+            movable |= 1 << index
         private = []
-        for (slot, times), closure in zip(enabled, closures, strict=True):
-            if len(closure) == 1 and (times == 1 or not _touches(self.future(slot, 0), slot)):
+        for slot, times in enabled:
+            others = self.those_touching(slot) & movable
+            if times == 1:
+                others &= ~(1 << slot.index)
+            if not others:
                 private.append(slot)
         if private:
             return _Plan(tuple(private), (), ())
-        best = min(closures, key=lambda closure: sum(times for slot, times in enabled if slot in closure))
-        hopeless = {}
+        closures = {self.closure(slot, movable, movers): slot for slot, _ in reversed(enabled)}
+        sizes = {closure: sum(times for slot, times in enabled if closure >> slot.index & 1) for closure in closures}
+        alone = [slot for closure, slot in closures.items() if sizes[closure] == 1]
+        if alone:
+            return _Plan(tuple(alone), (), ())
+        best = min(closures, key=lambda closure: (sizes[closure], closure))
+        hopeless = []
         for closure in closures:
-            members = [(slot, times) for slot, times in enabled if slot in closure]
-            mask = sum(slot.full for slot, _ in members)
             if closure != best:
-                hopeless[mask] = sum(times << slot.field for slot, times in members)
-        return _Plan((), tuple((slot, times) for slot, times in enabled if slot in best), tuple(hopeless.items()))
+                members = [(slot, times) for slot, times in enabled if closure >> slot.index & 1]
+                mask = sum(slot.full for slot, _ in members)
+                hopeless.append((mask, sum(times << slot.field for slot, times in members)))
+        tried = tuple((slot, times) for slot, times in enabled if best >> slot.index & 1)
+        return _Plan((), tried, tuple(hopeless))
 
-    def closure(self, start: _Slot, movable: list[tuple[_Slot, int, _Slot, _Future]]) -> set[_Slot]:
-        """The smallest persistent set with a slot's threads in it: enabled slots.
+    def closure(self, start: _Slot, movable: int, movers: dict[int, _Slot]) -> int:
+        """The smallest persistent set with a slot's threads in it: enabled slots, as bits by their index.
 
         What the others can do before one of these moves is independent of these ones' next steps. Until then the locks
         that these hold stay taken.
         """
-        inside = {start}
+        inside = 1 << start.index
         held = start.held
-        written = start.bit if start.writes else 0
-        read = 0 if start.writes else start.bit
-        grew = True
-        while grew:
-            grew = False
-            for slot, _, mover, future in movable:
-                if mover in inside or not (future.touched & written or future.written & read):
+        members = [start]
+        for member in members:
+            rest = self.those_touching(member) & movable & ~inside
+            while rest:
+                index = (rest & -rest).bit_length() - 1
+                rest &= rest - 1
+                mover = movers[index]
+                if inside >> mover.index & 1 or (held and not _conflict(self.future(self.slots[index], held), member)):
                     continue
-                if future.touched & held:
-                    less = self.future(slot, held)
-                    if not (less.touched & written or less.written & read):
-                        continue
-                inside.add(mover)
+                inside |= 1 << mover.index
                 held |= mover.held
-                if mover.writes:
-                    written |= mover.bit
-                else:
-                    read |= mover.bit
-                grew = True
+                members.append(mover)
         return inside
+
+    def those_touching(self, slot: _Slot) -> int:
+        """The slots, as bits, from which a thread may come to do something that the slot's next step depends on."""
+        return (self.touching if slot.writes else self.writing).get(slot.bit, 0)
 
     def is_blocked(self, slot: _Slot, taken: int) -> bool:
         return slot.blocking and bool(slot.bit & taken) and self.step(slot, 1) is None
@@ -464,6 +488,12 @@ class _Counting:
         known = self.futures.get((slot.index, held))
         if known is None:
             known = self.futures[slot.index, held] = self.work_out_future(slot, held)
+            if not held:
+                for table, rest in ((self.touching, known.touched), (self.writing, known.written)):
+                    while rest:
+                        bit = rest & -rest
+                        rest -= bit
+                        table[bit] = table.get(bit, 0) | 1 << slot.index
         return known
 
     def work_out_future(self, slot: _Slot, held: int) -> _Future:
@@ -493,6 +523,13 @@ class _Counting:
         return any(
             self.work_out_future(self.slots[index], held) != known for (index, held), known in self.futures.items()
         )
+
+    def forget(self) -> None:
+        """Nothing of what was planned; the tables of steps stay."""
+        self.plans.clear()
+        self.futures.clear()
+        self.touching.clear()
+        self.writing.clear()
 
     def look_ahead(self) -> None:
         """Let the threads run one after the other, each of them first once: most of what they touch is known then."""
@@ -525,12 +562,12 @@ class _Counting:
         self.slots.append(slot)
         state = machine.state_of(0, {thread: local})
         pending = machine.pending(state, thread)
-        slot.held = machine.lock_mask(machine.held(state, thread)) >> self.shared_shift
+        slot.held = self.shared(machine.lock_mask(machine.held(state, thread)))
         slot.ended = pending is None
         shift, mask, _ = machine.rows[thread][local]
         if pending is not None and mask:
             slot.mask = mask
-            slot.shift = shift - self.shared_shift
+            slot.shift = shift - self.shared_shift + self.steps_bits
             slot.bit = 1 << slot.shift
             slot.writes = not isinstance(pending.operation, Read)
             slot.blocking = isinstance(pending.operation, Acquire)
@@ -550,12 +587,16 @@ class _Counting:
             place = self.machine.fields[thread][0]
             local = (((slot.local << place) + delta) & ((1 << self.shared_shift) - 1)) >> place
             reached = self.slot(thread, local)
-            shared = (delta - ((local - slot.local) << place)) >> self.shared_shift
+            shared = self.shared(delta - ((local - slot.local) << place)) + (self.max_steps is not None)
             moved = (1 << reached.field) - (1 << slot.field)
             writes = self.machine.events[event].footprint.access == Access.WRITE
             step = _Step(shared + (moved << self.shared_bits), reached.index, writes)
         slot.steps[value] = step
         return step
+
+    def shared(self, state: State) -> int:
+        """The shared fields of a state where they are in a node."""
+        return state >> self.shared_shift << self.steps_bits
 
     def decode(self, threads: int) -> list[tuple[_Slot, int]]:
         """The slots that have threads in them, each with how many."""
@@ -580,18 +621,18 @@ class _Counting:
         for slot, times in self.decode(node >> self.shared_bits):
             for _ in range(times):
                 locals_[free[slot.thread].pop(0)] = slot.local
-        shared = (node & ((1 << self.shared_bits) - 1)) << self.shared_shift
+        shared = ((node & ((1 << self.shared_bits) - 1)) >> self.steps_bits) << self.shared_shift
         return self.machine.state_of(shared, locals_)
 
     # -- limits
 
-    def check_limits(self) -> None:
-        if self.visited > self.max_states:
+    def check_limits(self, visited: int) -> None:
+        if visited > self.max_states:
             raise LimitError(
                 f"counting traces needs more than {self.max_states:,} states with sleep sets (max_states): make the "
                 "program smaller, raise the limit, or sample it (explore --scheduler random)"
             )
-        if self.budget.late(self.deadline, self.visited):
+        if self.budget.late(self.deadline, visited):
             raise LimitError("counting traces was not done when the time was up (timeout)")
 
     def endless(self) -> EndlessError:
@@ -604,35 +645,7 @@ class _Counting:
             f"the program was not seen to end within {self.longest:,} steps: give max_steps to cut each trace there"
         )
 
-    def refuse_cycles(self, start: int) -> None:
-        """Depth-first over what the count tries, for a step back into the current path.
 
-        A run without end has one in what is tried too: its first step of the persistent set can be put first, or, when
-        it has none, any of that set (Valmari 1991).
-        """
-        on_path = {start: True}
-        stack: list[tuple[int, Iterator[int]]] = [(start, self.following(start))]
-        while stack:
-            node, rest = stack[-1]
-            for reached in rest:
-                known = on_path.get(reached)
-                if known:
-                    raise self.endless()
-                if known is None:
-                    if len(on_path) >= self.max_states or len(stack) > self.longest:
-                        raise self.too_long()
-                    on_path[reached] = True
-                    stack.append((reached, self.following(reached)))
-                    break
-            else:
-                on_path[node] = False
-                stack.pop()
-
-    def following(self, node: int) -> Iterator[int]:
-        plan = self.plan(node >> self.shared_bits)
-        return iter([branch.reached for branch in self.branches(node, plan)])
-
-
-def _touches(future: _Future, slot: _Slot) -> bool:
+def _conflict(future: _Future, slot: _Slot) -> bool:
     """Whether a thread with this future may do something that the next step of a slot depends on."""
     return bool((future.touched if slot.writes else future.written) & slot.bit)
