@@ -10,10 +10,11 @@ said 2.8 ± 0.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from simulator.errors import UsageError
@@ -22,7 +23,7 @@ from simulator.search.chance import Draw
 from simulator.search.sleep_sets import SleepSets
 from simulator.search.tables import Moves
 
-__all__ = ["Estimate", "estimate_interleavings", "estimate_traces"]
+__all__ = ["Estimate", "estimate_interleavings", "estimate_traces", "interleaving_samples", "trace_samples"]
 
 _DIGITS = Context(prec=30)
 
@@ -45,7 +46,9 @@ class Estimate:
 
     @classmethod
     def of(cls, values: list[int]) -> Estimate:
-        """The estimate from these samples, of which there have to be two."""
+        """The estimate from these samples. Raises UsageError for fewer than two."""
+        if len(values) < 2:
+            raise UsageError(f"{len(values)} samples, expected at least 2: one alone does not say how far off it may be")
         total, squares, number = sum(values), sum([value * value for value in values]), len(values)
         variance = Fraction(squares * number - total * total, number * (number - 1))
         return cls(Fraction(total, number), variance, number, values.count(0))
@@ -83,10 +86,10 @@ def _short(number: Decimal, digits: int) -> str:
     return f"{number:.{digits - 1}e}".replace("e+", "e")
 
 
-def estimate_interleavings(machine: Machine, *, draw: Draw, samples: int, max_steps: int | None = None) -> Estimate:
-    """The number of interleavings, from that many random walks; with `max_steps`, of those cut there.
+def interleaving_samples(machine: Machine, *, draw: Draw, max_steps: int | None = None) -> Iterator[int]:
+    """Samples without end whose mean is the number of interleavings; with `max_steps`, of those cut there.
 
-    Raises UsageError for fewer than two samples. A program that can run for ever needs `max_steps`.
+    A program that can run for ever needs `max_steps`.
 
     >>> import random
     >>> from simulator.ops import Pause
@@ -94,12 +97,11 @@ def estimate_interleavings(machine: Machine, *, draw: Draw, samples: int, max_st
     >>> def body():
     ...     yield Pause()
     >>> machine = Machine(Program({"a": body, "b": body, "c": body}))
-    >>> str(estimate_interleavings(machine, draw=random.Random(1).random, samples=10))
-    'about 6 ± 0 (10 samples)'
+    >>> next(interleaving_samples(machine, draw=random.Random(1).random))
+    6
     """
     moves = Moves(machine)
-
-    def walk() -> int:
+    while True:
         product = 1
         steps = 0
         choices = moves[machine.initial]
@@ -107,20 +109,17 @@ def estimate_interleavings(machine: Machine, *, draw: Draw, samples: int, max_st
             product *= len(choices)
             choices = moves[choices[int(draw() * len(choices))][1]]
             steps += 1
-        return product
-
-    return _estimated(walk, samples)
+        yield product
 
 
-def estimate_traces(machine: Machine, *, draw: Draw, samples: int, max_steps: int | None = None) -> Estimate:
-    """The number of Mazurkiewicz traces, from that many random walks without repetitions; otherwise as above.
+def trace_samples(machine: Machine, *, draw: Draw, max_steps: int | None = None) -> Iterator[int]:
+    """Samples without end whose mean is the number of Mazurkiewicz traces; 0 for a walk that comes to a dead end.
 
     With `max_steps`, runs are cut there, and two that are cut are one trace when they differ only in the order of
     independent steps up to there.
     """
     tree = SleepSets(machine)
-
-    def walk() -> int:
+    while True:
         product = 1
         steps = 0
         choices = tree.after(machine.initial, 0)
@@ -129,12 +128,14 @@ def estimate_traces(machine: Machine, *, draw: Draw, samples: int, max_steps: in
             _, state, asleep = choices[int(draw() * len(choices))]
             choices = tree.after(state, asleep)
             steps += 1
-        return product if choices is None or steps == max_steps else 0
-
-    return _estimated(walk, samples)
+        yield product if choices is None or steps == max_steps else 0
 
 
-def _estimated(walk: Callable[[], int], samples: int) -> Estimate:
-    if samples < 2:
-        raise UsageError(f"samples is {samples}, expected at least 2: one alone does not say how far off it may be")
-    return Estimate.of([walk() for _ in range(samples)])
+def estimate_interleavings(machine: Machine, *, draw: Draw, samples: int, max_steps: int | None = None) -> Estimate:
+    """The number of interleavings, from that many of `interleaving_samples`. Raises UsageError for fewer than two."""
+    return Estimate.of(list(islice(interleaving_samples(machine, draw=draw, max_steps=max_steps), samples)))
+
+
+def estimate_traces(machine: Machine, *, draw: Draw, samples: int, max_steps: int | None = None) -> Estimate:
+    """The number of Mazurkiewicz traces, from that many of `trace_samples`. Raises UsageError for fewer than two."""
+    return Estimate.of(list(islice(trace_samples(machine, draw=draw, max_steps=max_steps), samples)))

@@ -4,8 +4,8 @@ Zhao, Wolff, Mathur and Roychoudhury, "Selectively Uniform Concurrency Testing" 
 interesting. The thread that is to take the next interesting step is drawn beforehand, each with the weight of its
 interesting steps left; until it has taken that step, the others are held back where they come to an interesting one of
 theirs, and else every thread that can move is equally likely to. So when threads take as many interesting
-steps as expected, and locks do not get in between, each order of the interesting steps is equally likely, and every
-interleaving stays possible. The paper leaves the choice open who moves among those that may; ours is uniform.
+steps as expected, and locks do not get in between, each order of the interesting steps is equally likely; and every
+interleaving stays possible, always.
 
 Which events are interesting: those that touch one thing (a memory location, or a lock) that more than one
 thread touches, chosen anew for each run, all equally likely; or those that the caller says. How many of them each
