@@ -26,7 +26,7 @@ It counts no steps: a limit on `max_steps` is not for this search.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -41,7 +41,7 @@ from simulator.machine import Machine, State
 from simulator.ops import Access
 from simulator.search.budget import Budget, Stop, without_collecting
 from simulator.search.graph import Explored
-from simulator.search.stubborn import Futures, Move, Place, Stubborn
+from simulator.search.stubborn import Around, Futures, Move, Place, Stubborn
 from simulator.search.symmetry import Orbits
 from simulator.trace import Outcome
 
@@ -168,7 +168,6 @@ class _Rows(dict[int, tuple[int, int, dict[int, Move | None]]]):
 
     def __missing__(self, local: int) -> tuple[int, int, dict[int, Move | None]]:
         shift, mask, _ = self._steps.rows(self._thread, local)
-        self._steps.arrive(self._thread, local)
         row: tuple[int, int, dict[int, Move | None]] = (shift, mask, {})
         self[local] = row
         return row
@@ -194,6 +193,8 @@ class _Steps:
         self.opening: tuple[tuple[int, int], ...] = self._fused.opening if self._fused else ()
         self.bits: dict[Hashable, int] = {}
         """The bit that stands for a memory location that was touched."""
+        for thread, shift in enumerate(self.shifts):
+            self.arrive(thread, (self.initial >> shift) & machine.local_mask)
 
     def rows(self, thread: int, local: int) -> tuple[int, int, object]:
         """The machine's row."""
@@ -216,7 +217,7 @@ class _Steps:
             if touches and not touched.on_lock:
                 self.bits[touched.name] = touches
             place_after = ((local << self.shifts[thread]) + delta >> self.shifts[thread]) & self.machine.local_mask
-            self.fields[thread][1][place_after]
+            self.arrive(thread, place_after)
             self.futures[thread].edge(local, value, place_after, writes=writes)
             self._strides[self._class_of[thread]][Stride(local, touched, place_after)] = None
             move = Move(
@@ -318,29 +319,26 @@ class _Turn:
         self.seen: dict[Sighting, Callable[[], Iterable[int]]] = {}
         """Each sighting, with a way to ask for its schedule."""
         self.raced = 0
+        """The locations that a race was seen on."""
+        self.memories: set[int] = set()
+        self.watches_pairs = riders is not None and riders.watches_pairs
+        self.watches_memory = riders is not None and riders.watches_memory
+        self.on_trail: set[int] = set()
+        """The nodes between the first one and the one that is looked at."""
+        self.done = False
 
     def search(self) -> Stop | None:
         """Visit everything. None when it was in vain, because a future was larger than it seemed."""
-        steps, machine, riders, stubborn, parents = (
-            self.steps,
-            self.steps.machine,
-            self.riders,
-            self.stubborn,
-            self.parents,
-        )
-        fields, local_mask, watched = steps.fields, machine.local_mask, self.watched
-        watches_pairs = riders is not None and riders.watches_pairs
-        watches_memory = riders is not None and riders.watches_memory
-        memory_mask, memories = machine.memory_mask, set[int]()
+        steps, stubborn, parents, on_trail = self.steps, self.stubborn, self.parents, self.on_trail
+        fields, local_mask = steps.fields, steps.machine.local_mask
         deadline, limit = self.budget.deadline(), self.budget.max_states or 0
         outgrown, outgrown_at = False, 0
         look_at = LOOK_UP
         first = self._canonical(steps.initial)
         self._start()
         trail = [-1]
-        on_trail: set[int] = set()
-        waiting = [[first]]
-        while True:
+        waiting: list[list[int]] = [[first]]
+        while not self.done:
             nodes = waiting[-1]
             if not nodes:
                 waiting.pop()
@@ -352,9 +350,11 @@ class _Turn:
             if node in parents:
                 continue
             parents[node] = trail[-1]
+            trail.append(node)
+            on_trail.add(node)
+            around = stubborn.around(node) if stubborn is not None else None
             moves: list[Move] = []
             thread = 0
-            touched = written = plain = plainly_written = clash = 0
             for thread_shift, rows in fields:
                 local = (node >> thread_shift) & local_mask
                 shift, mask, known = rows[local]
@@ -363,44 +363,18 @@ class _Turn:
                     move = known[value]
                 except KeyError:
                     move = self._grow(node, thread, local, value)
+                    if stubborn is not None:
+                        around = stubborn.around(node)
                 if move is not None:
+                    # Nobody else ever touches what this step touches: then it is enough.
+                    if around is not None and not move[3] & around[thread][not move[4]]:
+                        following = self._alone(node, move, around[thread])
+                        if following:
+                            break
                     moves.append(move)
-                    on_memory = move[6]
-                    if on_memory:
-                        # Two accesses of a location, one of them a write, not both atomic.
-                        if move[4]:
-                            clash |= on_memory & (touched if move[5] else plain)
-                            written |= on_memory
-                            if move[5]:
-                                plainly_written |= on_memory
-                        else:
-                            clash |= on_memory & (written if move[5] else plainly_written)
-                        touched |= on_memory
-                        if move[5]:
-                            plain |= on_memory
                 thread += 1
-            if not moves:
-                self._end(node)
-            elif watches_pairs and clash & ~self.raced:
-                self._race(node, moves, clash)
-            on_trail.add(node)
-            trail.append(node)
-            for chosen in stubborn.sets(node, moves) if stubborn is not None and len(moves) > 1 else ():
-                if watches_memory and any(move[4] and move[6] for move in chosen):
-                    continue
-                following = self._after(node, chosen)
-                if not on_trail.issuperset(following):
-                    break
             else:
-                chosen = moves
-                following = self._after(node, moves)
-            if watched and self._loses(node, chosen):
-                return Stop.COMPLETE
-            if watches_memory:
-                for reached in following:
-                    if reached & memory_mask not in memories:
-                        memories.add(reached & memory_mask)
-                        self._memory(node, reached)
+                following = self._side_by_side(node, moves)
             self.transitions += len(following)
             waiting.append(following)
             if len(parents) >= look_at or len(parents) >= limit > 0:
@@ -415,6 +389,87 @@ class _Turn:
                     return Stop.STATES
                 if self.budget.late(deadline, done):
                     return Stop.TIMEOUT
+        return Stop.COMPLETE
+
+    def _alone(self, node: int, move: Move, around: Around) -> list[int]:
+        """The node that one thread leads to when it goes on alone, in a list; none when that may put the others off for ever.
+
+        It goes on as long as nobody around it can ever touch what it touches: the states on the way need not be kept.
+        """
+        if self.watches_memory and move.writes and move.on_memory:
+            return []
+        (reached,) = self._remember(node, [move])
+        if not self.watched or not (move.touches == self.watched or move.ends):
+            reached = self._run(reached, move.thread, around)
+        reached = self._canonical(reached)
+        if reached in self.on_trail:
+            return []
+        assert self.stubborn is not None
+        self.stubborn.rely(node, 1 << move.thread, around[2])
+        self._look(node, [move], [reached])
+        return [reached]
+
+    def _run(self, node: int, thread: int, around: Around) -> int:
+        touched, written, closed = around
+        thread_shift, rows = self.steps.fields[thread]
+        places, local_mask = self.steps.futures[thread].places, self.steps.machine.local_mask
+        been = set()
+        while True:
+            local = (node >> thread_shift) & local_mask
+            if local in been:
+                return node
+            been.add(local)
+            shift, mask, known = rows[local]
+            move = known.get((node >> shift) & mask)
+            if move is None or closed & ~places[local].holds:
+                return node
+            _, delta, _, touches, writes, _, on_memory, ends = move
+            if touches & (touched if writes else written):
+                return node
+            if self.watched and (ends or touches == self.watched):
+                return node
+            if self.watches_memory and writes and on_memory:
+                return node
+            node += delta
+
+    def _side_by_side(self, node: int, moves: list[Move]) -> list[int]:
+        """The nodes that follow where no thread can go on regardless of all others."""
+        if not moves:
+            self._end(node)
+            return []
+        stubborn = self.stubborn
+        if stubborn is not None:
+            for move in moves:
+                around = stubborn.behind(node, move.thread)
+                if around is not None and not move.touches & around[not move.writes]:
+                    following = self._alone(node, move, around)
+                    if following:
+                        return following
+        if self.watches_pairs:
+            self._race(node, moves)
+        if stubborn is not None:
+            for chosen in stubborn.sets(node, moves):
+                if self.watches_memory and any(move.writes and move.on_memory for move in chosen):
+                    continue
+                following = self._after(node, chosen)
+                if not self.on_trail.issuperset(following):
+                    self._look(node, chosen, following)
+                    return following
+        following = self._after(node, moves)
+        self._look(node, moves, following)
+        return following
+
+    def _look(self, node: int, moves: Sequence[Move], following: Sequence[int]) -> None:
+        """What steps show that depends on more than themselves."""
+        if self.lost is not None and self._write_that_loses(node, moves):
+            self._note([self.lost], partial(self.schedule, node, self._write_that_loses))
+            self.done = True
+        if self.watches_memory:
+            for reached in following:
+                memory = reached & self.steps.machine.memory_mask
+                if memory not in self.memories:
+                    self.memories.add(memory)
+                    self._memory(node, reached)
 
     def schedule(self, node: int, shown: _Shown | None = None) -> list[int]:
         """The steps to a node, or on to where something is seen: any thread goes that leads to the next node's like."""
@@ -425,10 +480,10 @@ class _Turn:
         at = self.steps.initial
         found = [thread for thread, _ in self.steps.opening]
         for wanted in reversed(nodes[:-1]):
-            for move in self.steps.moves(at):
-                (reached,) = self._remember(at, [move])
-                if self._canonical(reached) == wanted:
-                    found.extend([move.thread] * (1 + len(self.steps.tail(move.event))))
+            for thread in range(len(self.flag_shifts)):
+                moves, reached = self._run_to(wanted, at, thread)
+                if moves:
+                    found.extend(thread for move in moves for _ in (move.event, *self.steps.tail(move.event)))
                     at = reached
                     break
             else:
@@ -439,6 +494,21 @@ class _Turn:
                 raise InternalError("what was seen in a node is not seen in one that is like it")
             found.extend(more)
         return found
+
+    def _run_to(self, wanted: int, node: int, thread: int) -> tuple[list[Move], int]:
+        """The steps of one thread alone that lead to what is like a node, and where; no steps when they do not."""
+        found: list[Move] = []
+        been: set[int] = set()
+        while node not in been:
+            been.add(node)
+            for move in self.steps.moves(node):
+                if move.thread == thread:
+                    found.append(move)
+                    (node,) = self._remember(node, [move])
+                    break
+            if self._canonical(node) == wanted:
+                return found, node
+        return [], node
 
     def _canonical(self, node: int) -> int:
         return self.orbits.canonical(node) if self.orbits else node
@@ -506,12 +576,28 @@ class _Turn:
                     return [move.thread] * length
         return []
 
-    def _race(self, node: int, moves: list[Move], clash: int) -> None:
-        """Two steps that are possible in one state."""
-        assert self.riders is not None
-        self.raced |= clash
-        for sighting in self.riders.together([move.event for move in moves]):
-            self._note([sighting], partial(self.schedule, node, partial(self._pair_that_shows, sighting)))
+    def _race(self, node: int, moves: list[Move]) -> None:
+        """Two accesses that are possible in one state, one of them a write, not both atomic."""
+        touched = written = plain = plainly_written = clash = 0
+        raced = self.raced
+        for move in moves:
+            thing = move[6]
+            if thing and not thing & raced:
+                if move[4]:
+                    clash |= thing & (touched if move[5] else plain)
+                    written |= thing
+                    if move[5]:
+                        plainly_written |= thing
+                else:
+                    clash |= thing & (written if move[5] else plainly_written)
+                touched |= thing
+                if move[5]:
+                    plain |= thing
+        if clash:
+            assert self.riders is not None
+            self.raced |= clash
+            for sighting in self.riders.together([move.event for move in moves]):
+                self._note([sighting], partial(self.schedule, node, partial(self._pair_that_shows, sighting)))
 
     def _pair_that_shows(self, sighting: Sighting, node: int, moves: list[Move]) -> list[int]:
         assert self.riders is not None
@@ -532,13 +618,6 @@ class _Turn:
             if sighting in self.riders.in_state(node + move.delta):
                 return [move.thread]
         return []
-
-    def _loses(self, node: int, moves: Iterable[Move]) -> bool:
-        """Whether one of the moves writes the watched location from a stale read."""
-        if self.lost is None or not self._write_that_loses(node, moves):
-            return False
-        self._note([self.lost], partial(self.schedule, node, self._write_that_loses))
-        return True
 
     def _write_that_loses(self, node: int, moves: Iterable[Move]) -> list[int]:
         for move in moves:

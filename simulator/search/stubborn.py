@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from simulator.ops import Acquire, CompareAndSwap, Operation, Read, TryAcquire
 
-__all__ = ["Futures", "Move", "Place", "Stubborn"]
+__all__ = ["Around", "Futures", "Move", "Place", "Stubborn"]
 
 
 class Move(NamedTuple):
@@ -166,6 +166,10 @@ def _alone(place: Place, closed: int) -> _Reach:
             return touches, touches
 
 
+Around = tuple[int, int, int]
+"""What the threads around one thread can touch, and what they can write, while it alone moves and keeps some locks: which."""
+
+
 class Stubborn:
     """Finds stubborn sets. `futures` has one entry for each thread, shared by threads of one kind."""
 
@@ -174,8 +178,8 @@ class Stubborn:
         self._free = tuple((shift, future.free) for shift, future in self._threads)
         self._local_mask = local_mask
 
-    def sets(self, state: int, moves: Sequence[Move]) -> Iterator[Sequence[Move]]:
-        """The enabled steps of one stubborn set after another, smaller ones first; none that has all of `moves`."""
+    def around(self, state: int) -> list[Around]:
+        """What is around each thread when no lock is closed."""
         local_mask = self._local_mask
         touched = touched_twice = written = written_twice = 0
         reaches = []
@@ -187,43 +191,46 @@ class Stubborn:
             touched |= accesses
             written_twice |= written & writes
             written |= writes
-        rest = []
-        for move in moves:
-            thread, _, _, touches, writes_it = move[:5]
-            if writes_it:
-                contended = touches & touched_twice
-            elif touches & reaches[thread][1]:
-                contended = touches & written_twice
-            else:
-                contended = touches & written
-            if contended:
-                rest.append(move)
-            else:
-                self._rely(state, 1 << thread)
-                yield (move,)
-        if not rest:
-            return
+        return [
+            (touched & ~accesses | touched_twice, written & ~writes | written_twice, 0) for accesses, writes in reaches
+        ]
+
+    def behind(self, state: int, thread: int) -> Around | None:
+        """What is around a thread when the locks that it holds are closed; None when it holds none."""
+        closed = self._place(state, thread).holds
+        if not closed:
+            return None
+        touched = written = 0
+        for other, (shift, future) in enumerate(self._threads):
+            if other != thread:
+                place = (state >> shift) & self._local_mask
+                accesses, writes = future.reach(place, closed)
+                touched |= accesses
+                written |= writes
+        return touched, written, closed
+
+    def rely(self, state: int, members: int, closed: int = 0) -> None:
+        """Note that a decision rests on what the threads outside of a set (bits of thread numbers) can touch."""
+        local_mask = self._local_mask
+        for thread, (shift, future) in enumerate(self._threads):
+            if not members >> thread & 1:
+                future.rely((state >> shift) & local_mask, closed)
+
+    def sets(self, state: int, moves: Sequence[Move]) -> Iterator[Sequence[Move]]:
+        """The enabled steps of one stubborn set after another, smaller ones first; none that has all of `moves`."""
+        by_thread = {move.thread: move for move in moves}
         closures: dict[int, int] = {}
         """Each closure, as a set of bits of threads, with how many of its threads can move."""
-        by_thread = {move.thread: move for move in moves}
-        smallest = len(moves)
-        for move in rest:
-            threads = self._closure(state, move.thread, by_thread, reaches)
-            if threads in closures:
-                continue
-            enabled = sum(threads >> thread & 1 for thread in by_thread)
-            closures[threads] = enabled
-            if enabled < smallest:
-                smallest = enabled
-                if enabled <= 2:
-                    self._rely(state, threads)
-                    yield [other for other in moves if threads >> other.thread & 1]
+        for move in moves:
+            threads = self._closure(state, move.thread, by_thread)
+            if threads not in closures:
+                closures[threads] = sum(threads >> thread & 1 for thread in by_thread)
         for enabled, threads in sorted((enabled, threads) for threads, enabled in closures.items()):
             if enabled < len(moves):
-                self._rely(state, threads)
-                yield [other for other in moves if threads >> other.thread & 1]
+                self.rely(state, threads)
+                yield [move for move in moves if threads >> move.thread & 1]
 
-    def _closure(self, state: int, seed: int, moves: dict[int, Move], reaches: Sequence[_Reach]) -> int:
+    def _closure(self, state: int, seed: int, moves: dict[int, Move]) -> int:
         """The threads that a thread needs in a stubborn set with it, as bits."""
         local_mask = self._local_mask
         members = 1 << seed
@@ -244,26 +251,17 @@ class Stubborn:
             touches, which = move.touches, 0 if move.writes else 1
             if not touches:
                 continue
-            for thread, reach in enumerate(reaches):
-                if touches & reach[which] and not members >> thread & 1:
-                    if closed:
-                        shift, future = self._threads[thread]
-                        place = (state >> shift) & local_mask
-                        if not touches & future.reach(place, closed)[which]:
-                            future.rely(place, closed)
-                            continue
+            for thread, (shift, future) in enumerate(self._threads):
+                place = (state >> shift) & local_mask
+                if touches & future.free[place][which] and not members >> thread & 1:
+                    if closed and not touches & future.reach(place, closed)[which]:
+                        future.rely(place, closed)
+                        continue
                     members |= 1 << thread
-                    closed |= self._place(state, thread).holds
+                    closed |= future.places[place].holds
                     work.append(thread)
         return members
 
     def _place(self, state: int, thread: int) -> Place:
         shift, future = self._threads[thread]
         return future.places[(state >> shift) & self._local_mask]
-
-    def _rely(self, state: int, members: int) -> None:
-        """What the threads outside of a set can do is what the set rests on."""
-        local_mask = self._local_mask
-        for thread, (shift, future) in enumerate(self._threads):
-            if not members >> thread & 1:
-                future.rely((state >> shift) & local_mask)
