@@ -6,8 +6,8 @@ number of maximal traces from state s that no member of Z could begin. With t1, 
     F(s, Z) = sum over ti not in Z of F(s·ti, those of Z and t1 ... t(i-1) whose next step is independent of ti's),
 
 which is what a search with sleep sets walks (Godefroid 1996, §5). F speaks of traces, not of a search, so equal nodes
-(s, Z) may be met by any path: the states are put in an order in which each comes after all that lead to it, and one
-pass over them counts the paths to each node. Each `Reduction` makes the nodes fewer and leaves F alone.
+(s, Z) may be met by any path: they are put in an order in which each comes after all that lead to it, and one pass
+counts the paths to each. A `Reduction` makes the nodes fewer and leaves F alone.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from simulator.trace import Outcome, memory_dict
 
 __all__ = ["EVERY_REDUCTION", "Reduction", "TraceCensus", "count_traces"]
 
-MAX_STATES = 5_000_000
+MAX_STATES = 2_000_000
 LONGEST = 50_000
 """Steps after which a trace is taken to have no end, unless told otherwise."""
 LOOK_AT_CLOCK = 1024
+UNFINISHED = -1
+"""In place of the number of a pair whose steps are still being followed."""
 
 
 class Reduction(enum.Flag):
@@ -191,7 +193,6 @@ class _Branch(NamedTuple):
     awake: int
     """A sleep set that meets this mask afterwards counts nothing: one of the private steps sleeps in it."""
     field: int
-    unit: int
     full: int
     times: int
     keep: int
@@ -234,10 +235,13 @@ class _Counting:
         self.slots: list[_Slot] = []
         self.by_local: dict[tuple[int, int], _Slot] = {}
         self.plans: dict[int, _Plan] = {}
+        self.known_branches: dict[int, list[_Branch]] = {}
         self.futures: dict[tuple[int, int], _Future] = {}
         self.touching: dict[int, int] = {}
         self.writing: dict[int, int] = {}
         """The slots, as bits, that have each location or lock in their future."""
+        self.foreseen = 0
+        """The slots that were looked at for that."""
         self.initial = 0
         state = self.tables.initial
         for members in self.groups:
@@ -251,99 +255,103 @@ class _Counting:
         if self.sources:
             self.look_ahead()
         while True:
-            order = self.in_order()
+            nodes, steps = self.explore()
             if not self.is_stale():
-                return self.count(order)
+                return self.add_up(nodes, steps)
             self.forget()
 
-    def in_order(self) -> list[tuple[int, list[_Branch]]]:
-        """Every node that can be reached by steps to try, with these, the last one first: depth-first search.
+    def explore(self) -> tuple[list[int], list[tuple[int, ...]]]:
+        """Every pair of a node and a sleep set that can be reached by steps to try, each after all that it leads to.
 
-        Raises EndlessError when it meets a node on the path to that node. A run without end leads to such a one here
-        too: its first step of a persistent set can be put first, or, when it has none, any step of that set can
+        For each its node, and in how many ways it leads to which others: number, ways, number, ways, ... Raises
+        EndlessError when the depth-first search meets a pair on the path to that pair. A run without end leads to such
+        a one here too: its first step of a persistent set can be put first, or, when it has none, any step of that set
         (Valmari 1991).
         """
+        nodes: list[int] = []
+        steps: list[tuple[int, ...]] = []
         start, _ = self.settled(self.initial)
-        on_path = {start: True}
-        found: list[tuple[int, list[_Branch]]] = []
-        branches = self.branches(start)
-        stack = [(start, branches, iter(branches))]
+        numbers = {(start, 0): UNFINISHED}
+        after = self.after(start, 0)
+        stack = [((start, 0), after, iter(after))]
         countdown = LOOK_AT_CLOCK
         while stack:
-            node, branches, rest = stack[-1]
-            for branch in rest:
-                reached = branch.reached
-                known = on_path.get(reached)
-                if known:
-                    raise self.endless()
+            pair, after, rest = stack[-1]
+            for reached in rest:
+                known = numbers.get(reached)
                 if known is None:
                     if len(stack) > self.longest:
                         raise self.too_long()
                     countdown -= 1
                     if not countdown:
                         countdown = LOOK_AT_CLOCK
-                        self.check_limits(len(on_path))
-                    on_path[reached] = True
-                    following = self.branches(reached)
+                        self.check_limits(len(numbers))
+                    numbers[reached] = UNFINISHED
+                    following = self.after(*reached)
                     stack.append((reached, following, iter(following)))
                     break
+                if known == UNFINISHED:
+                    raise self.endless()
             else:
-                on_path[node] = False
-                found.append((node, branches))
+                numbers[pair] = len(nodes)
+                nodes.append(pair[0])
+                steps.append(tuple(part for reached, ways in after.items() for part in (numbers[reached], ways)))
                 stack.pop()
-        return found
+        self.check_limits(len(numbers))
+        return nodes, steps
 
-    def count(self, order: list[tuple[int, list[_Branch]]]) -> TraceCensus:
-        """The count; consumes the nodes that `in_order` has found."""
+    def add_up(self, nodes: list[int], steps: list[tuple[int, ...]]) -> TraceCensus:
+        """The count: the ways to each pair from the first one, which comes last, down to the ends."""
         outcomes: dict[Outcome, int] = {}
-        ways_to: dict[int, dict[int, int]] = {order[-1][0]: {0: 1}}
-        shared_bits = self.shared_bits
-        countdown = LOOK_AT_CLOCK
-        visited = 0
-        while order:
-            node, tried = order.pop()
-            sleeps = ways_to.pop(node, None)
-            if not sleeps:
-                continue
-            visited += len(sleeps)
-            countdown -= len(sleeps)
-            if countdown < 0:
-                countdown = LOOK_AT_CLOCK
-                self.check_limits(visited)
-            if not tried:
-                self.end(node, sum(sleeps.values()), outcomes)
-                continue
-            hopeless = self.plan(node >> shared_bits).hopeless
-            branches = [(ways_to.setdefault(branch.reached, {}), *branch[1:]) for branch in tried]
-            for sleep, ways in sleeps.items():
-                if hopeless and any(sleep & mask == full for mask, full in hopeless):
-                    continue
-                for known, awake, field, unit, full, times, keep, writes in branches:
-                    asleep = (sleep & full) >> field
-                    if asleep == times:
-                        continue
-                    after = sleep & keep
-                    if writes:
-                        # Threads in one slot do the same, so of those that write each wakes all the others.
-                        if not after & awake:
-                            known[after] = known.get(after, 0) + ways * (times - asleep)
-                    else:
-                        for _ in range(times - asleep):
-                            if not after & awake:
-                                known[after] = known.get(after, 0) + ways
-                            after += unit
-                    sleep += unit * (times - asleep)
+        ways_to = [0] * len(nodes)
+        ways_to[-1] = 1
+        for number in range(len(nodes) - 1, -1, -1):
+            ways = ways_to[number]
+            leads = steps[number]
+            for at in range(0, len(leads), 2):
+                ways_to[leads[at]] += ways * leads[at + 1]
+            if not leads:
+                self.end(nodes[number], ways, outcomes)
         ranked = sorted(outcomes, key=lambda outcome: outcome.sort_key)
         return TraceCensus(
             outcomes={outcome: outcomes[outcome] for outcome in ranked},
-            states=visited,
+            states=len(nodes),
             max_steps=self.max_steps if any(outcome.how == "out of steps" for outcome in ranked) else None,
         )
 
+    def after(self, node: int, sleep: int) -> dict[tuple[int, int], int]:
+        """The nodes and sleep sets one step on, each with how many threads' steps lead there."""
+        hopeless = self.plan(node >> self.shared_bits).hopeless
+        found: dict[tuple[int, int], int] = {}
+        if sleep and hopeless and any(sleep & mask == full for mask, full in hopeless):
+            return found
+        branches = self.known_branches.get(node)
+        if branches is None:
+            branches = self.known_branches[node] = self.branches(node)
+        for reached, awake, field, full, times, keep, writes in branches:
+            left = times - ((sleep & full) >> field)
+            if not left:
+                continue
+            after = sleep & keep
+            if writes:
+                # Threads in one slot do the same, so of those that write each wakes all the others.
+                if not after & awake:
+                    found[reached, after] = found.get((reached, after), 0) + left
+            else:
+                for _ in range(left):
+                    if not after & awake:
+                        found[reached, after] = found.get((reached, after), 0) + 1
+                    after += 1 << field
+            sleep += left << field
+        return found
+
     def end(self, node: int, ways: int, outcomes: dict[Outcome, int]) -> None:
-        cut = self.max_steps is not None and bool(self.plan(node >> self.shared_bits).tried)
-        outcome = self.machine.outcome(self.state(node), cut=cut)
-        outcomes[outcome] = outcomes.get(outcome, 0) + ways
+        """Add the ways to a node that no step to try leads on from; nothing when all the steps there sleep."""
+        ended = not self.plan(node >> self.shared_bits).tried
+        cut = self.max_steps is not None and node & self.steps_mask == self.max_steps and not ended
+        if ended or cut:
+            outcome = self.machine.outcome(self.state(node), cut=cut)
+            outcomes[outcome] = outcomes.get(outcome, 0) + ways
 
     def branches(self, node: int) -> list[_Branch]:
         """Each step to try from a node, in order; none at the end of a run."""
@@ -363,7 +371,7 @@ class _Counting:
                     if other.bit == bit and (step.writes or others.writes):
                         keep &= ~other.full
             reached, awake = self.settled(node + step.delta)
-            found.append(_Branch(reached, awake, slot.field, 1 << slot.field, slot.full, times, keep, step.writes))
+            found.append(_Branch(reached, awake, slot.field, slot.full, times, keep, step.writes))
         return found
 
     def settled(self, node: int) -> tuple[int, int]:
@@ -403,29 +411,27 @@ class _Counting:
             taken |= slot.held
         enabled = []
         blocked = []
-        for slot, times in occupied:
-            if self.is_blocked(slot, taken):
+        for pair in occupied:
+            slot = pair[0]
+            if slot.blocking and slot.bit & taken and self.step(slot, 1) is None:
                 blocked.append(slot)
             elif not slot.ended:
-                enabled.append((slot, times))
+                enabled.append(pair)
         if not self.sources or not enabled:
             return _Plan((), tuple(enabled), ())
         movers = {slot.index: slot for slot, _ in enabled}
-        # A blocked thread moves after the one that it waits for, directly or through others: that one stands for it.
-        for slot in blocked:
-            mover = self.waits_for(slot, occupied, taken)
-            if mover is not None:
-                movers[slot.index] = mover
+        if blocked:
+            self.add_blocked(movers, blocked, [slot for slot, _ in occupied if slot.held])
         movable = 0
         for index in movers:
-            self.future(self.slots[index], 0)
             movable |= 1 << index
+        unforeseen = movable & ~self.foreseen
+        if unforeseen:
+            self.foresee(unforeseen)
         private = []
         for slot, times in enabled:
-            others = self.those_touching(slot) & movable
-            if times == 1:
-                others &= ~(1 << slot.index)
-            if not others:
+            others = (self.touching if slot.writes else self.writing).get(slot.bit, 0) & movable
+            if not others or (times == 1 and others == 1 << slot.index):
                 private.append(slot)
         if private:
             return _Plan(tuple(private), (), ())
@@ -470,30 +476,43 @@ class _Counting:
         """The slots, as bits, from which a thread may come to do something that the slot's next step depends on."""
         return (self.touching if slot.writes else self.writing).get(slot.bit, 0)
 
-    def is_blocked(self, slot: _Slot, taken: int) -> bool:
-        return slot.blocking and bool(slot.bit & taken) and self.step(slot, 1) is None
+    def add_blocked(self, movers: dict[int, _Slot], blocked: list[_Slot], holding: list[_Slot]) -> None:
+        """Let the enabled slot that a blocked thread waits for, directly or through others, stand for it.
 
-    def waits_for(self, slot: _Slot, occupied: list[tuple[_Slot, int]], taken: int) -> _Slot | None:
-        """The enabled slot that a slot's threads wait for, itself if it is enabled, None when they can never move."""
-        passed = []
-        while self.is_blocked(slot, taken):
-            if slot in passed:
-                return None
-            passed.append(slot)
-            slot = next(other for other, _ in occupied if other.held & slot.bit)
-        return None if slot.ended else slot
+        It moves after that one. Those that wait for each other, or for a thread that has ended, never move.
+        """
+        for slot in blocked:
+            passed = []
+            while slot.index not in movers and not slot.ended and slot.index not in passed:
+                passed.append(slot.index)
+                bit = slot.bit
+                for holder in holding:
+                    if holder.held & bit:
+                        slot = holder
+                        break
+            mover = movers.get(slot.index)
+            if mover is not None:
+                for index in passed:
+                    movers[index] = mover
+
+    def foresee(self, slots: int) -> None:
+        """Note what threads in these slots, given as bits, may touch."""
+        self.foreseen |= slots
+        while slots:
+            place = slots & -slots
+            slots -= place
+            future = self.future(self.slots[place.bit_length() - 1], 0)
+            for table, rest in ((self.touching, future.touched), (self.writing, future.written)):
+                while rest:
+                    bit = rest & -rest
+                    rest -= bit
+                    table[bit] = table.get(bit, 0) | place
 
     def future(self, slot: _Slot, held: int) -> _Future:
         """What a thread in a slot may touch, itself and later, as long as the locks `held` are taken by others."""
         known = self.futures.get((slot.index, held))
         if known is None:
             known = self.futures[slot.index, held] = self.work_out_future(slot, held)
-            if not held:
-                for table, rest in ((self.touching, known.touched), (self.writing, known.written)):
-                    while rest:
-                        bit = rest & -rest
-                        rest -= bit
-                        table[bit] = table.get(bit, 0) | 1 << slot.index
         return known
 
     def work_out_future(self, slot: _Slot, held: int) -> _Future:
@@ -527,6 +546,8 @@ class _Counting:
     def forget(self) -> None:
         """Nothing of what was planned; the tables of steps stay."""
         self.plans.clear()
+        self.known_branches.clear()
+        self.foreseen = 0
         self.futures.clear()
         self.touching.clear()
         self.writing.clear()
