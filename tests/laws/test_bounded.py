@@ -8,7 +8,9 @@ one through 2,000.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Generator
 from itertools import islice
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +19,8 @@ from hypothesis import strategies as st
 from simulator.census import count
 from simulator.census_by import count_by
 from simulator.machine import Machine
+from simulator.ops import Pause, Read, Write
+from simulator.program import Program
 from simulator.search import bounded as module
 from simulator.search.bounded import BoundedSearch, Cost, Level, bounded
 from simulator.search.naive import Interleaving, interleavings
@@ -27,6 +31,7 @@ from tests.laws.programs import Small, any_programs, small_programs
 
 many = settings(max_examples=2000 if PROFILE == "thorough" else 100)
 costs = st.sampled_from(Cost)
+Steps = Generator[Any, Any, None]
 
 
 def delays(machine: Machine, schedule: tuple[int, ...]) -> int:
@@ -90,6 +95,31 @@ def test_interleavings_that_are_cut_cost_what_was_spent_until_then(
     search = BoundedSearch(machine, bound, cost=cost, max_steps=max_steps)
     assert list(search) == [each for spent, each in expected if spent <= bound]
     assert search.complete == (expected[-1][0] <= bound)
+
+
+def await_then_branch() -> Steps:
+    """Comes to one place after any number of steps, and goes on from there by a short way or a long one."""
+    while not (yield Read("x")):
+        pass
+    if (yield Read("y")):
+        for _ in range(4):
+            yield Pause()
+    yield Pause()
+
+
+def write_both() -> Steps:
+    yield Write("x", 1)
+    yield Write("y", 1)
+
+
+@pytest.mark.parametrize("cost", Cost)
+@pytest.mark.parametrize("max_steps", range(1, 16))
+def test_ways_to_the_end_that_are_remembered_are_cut_where_they_are_too_long(cost: Cost, max_steps: int) -> None:
+    """Out of the loop the state is the same after one turn, which is seen first, and after ten: then fewer steps are left."""
+    machine = Machine(Program({"a": write_both, "b": await_then_branch}, memory={"x": 0, "y": 0}))
+    expected = by_price(machine, cost, max_steps)
+    assert {found.cut for _, found in expected} == ({True, False} if max_steps >= 5 else {True})
+    assert list(bounded(machine, cost=cost, max_steps=max_steps)) == [each for _, each in expected]
 
 
 @many
