@@ -32,13 +32,16 @@ if TYPE_CHECKING:
         SimulatorError,
         UsageError,
     )
-    from simulator.explore import Report, Scheduler, check, explore
+    from simulator.explore import check, explore
     from simulator.ops import Acquire, Add, Check, CompareAndSwap, Pause, Read, Release, TryAcquire, Update, Write
     from simulator.program import Program
+    from simulator.report import Report
     from simulator.scenario import Plain, Range, Scenario, scenario
+    from simulator.schedulers import Scheduler
     from simulator.search.budget import Budget
     from simulator.search.replay import Misfit, replay
     from simulator.trace import Event, Outcome, Run, Schedule
+    from simulator.traces import TraceCensus, count_traces
 
 __all__ = [
     "Acquire",
@@ -67,12 +70,14 @@ __all__ = [
     "ScheduleError",
     "Scheduler",
     "SimulatorError",
+    "TraceCensus",
     "TryAcquire",
     "Update",
     "UsageError",
     "Write",
     "check",
     "count",
+    "count_traces",
     "explore",
     "replay",
     "scenario",
@@ -98,19 +103,21 @@ _HOMES = {
     "Range": "simulator.scenario",
     "Read": "simulator.ops",
     "Release": "simulator.ops",
-    "Report": "simulator.explore",
+    "Report": "simulator.report",
     "Run": "simulator.trace",
     "Scenario": "simulator.scenario",
     "Schedule": "simulator.trace",
     "ScheduleError": "simulator.errors",
-    "Scheduler": "simulator.explore",
+    "Scheduler": "simulator.schedulers",
     "SimulatorError": "simulator.errors",
+    "TraceCensus": "simulator.traces",
     "TryAcquire": "simulator.ops",
     "Update": "simulator.ops",
     "UsageError": "simulator.errors",
     "Write": "simulator.ops",
     "check": "simulator.explore",
     "count": "simulator.census",
+    "count_traces": "simulator.traces",
     "explore": "simulator.explore",
     "replay": "simulator.search.replay",
     "scenario": "simulator.scenario",

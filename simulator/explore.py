@@ -1,150 +1,80 @@
 """The loop: takes a program through a search within a budget, and makes the report.
 
 `check` answers "what is wrong with this program, and is that all?"; `explore` hands out runs one by one. What one
-search shares with another lives here and not in both: budgets, riding detectors, witnesses, shares.
+search shares with another lives here and not in both: budgets, riding detectors, witnesses, shares, counts.
 """
 
 from __future__ import annotations
 
-import enum
 import itertools
-import random
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 from simulator.analysis.deadlock import wait_for, waiting_cycles
-from simulator.analysis.detector import Detector
+from simulator.analysis.detector import Detector, Sightings
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Finding, Kind, Share, Sighting, Status
-from simulator.analysis.lock_order import CycleSeen, LockEdge, LockOrder, explain_cycle, lock_cycles, lock_edges
+from simulator.analysis.lock_order import CycleSeen, LockOrder, explain_cycle, lock_cycles, lock_edges
 from simulator.analysis.riders import Riders
 from simulator.census import Census, count
-from simulator.errors import EndlessError, LimitError, UsageError, nearest
-from simulator.machine import COMPACT, LayoutFull, Machine
+from simulator.errors import EndlessError, InternalError, LimitError, UsageError
+from simulator.machine import COMPACT, LayoutFull, Machine, State
 from simulator.program import Program
+from simulator.report import Report
+from simulator.schedulers import MAX_STATES, MAX_STEPS, Options, Scheduler, Walk, estimates
 from simulator.search.budget import Budget, Stop
+from simulator.search.distinct import TraceKeys
 from simulator.search.graph import Explored, StateGraph
-from simulator.search.naive import Interleaving, interleavings
-from simulator.search.random_walk import random_walks
+from simulator.search.naive import Interleaving
+from simulator.search.reduced import Reduced, ReducedGraph, Reduction
 from simulator.search.replay import run_of
 from simulator.search.shortest import shortest_schedules
 from simulator.shares import shares
-from simulator.trace import Outcome, Pending, Run, memory_dict
+from simulator.trace import Outcome, Pending, Run
+from simulator.traces import TraceCensus, count_traces
 
-__all__ = ["MAX_STATES", "MAX_STEPS", "Report", "Scheduler", "check", "explore"]
+__all__ = ["MAX_STATES", "MAX_STEPS", "Checkpoint", "Report", "Scheduler", "check", "explore"]
 
-MAX_STATES = 1_000_000
-"""States that `check` visits at most, unless told otherwise."""
-MAX_STEPS = 10_000
-"""Steps after which an interleaving is cut, unless told otherwise."""
-SAMPLES = 1_000
-"""Random walks, unless told otherwise."""
-_SHARE_STATES = 300_000
-
-
-class Scheduler(enum.StrEnum):
-    """How the next thread is chosen."""
-
-    GRAPH = "graph"
-    """The state graph, every state once: complete, and the default."""
-    NAIVE = "naive"
-    """Every interleaving, one by one."""
-    RANDOM = "random"
-    """Random walks from a seed."""
-
-    @classmethod
-    def named(cls, name: str) -> Scheduler:
-        """The scheduler of that name. Raises UsageError with the nearest one."""
-        try:
-            return cls(name)
-        except ValueError:
-            raise UsageError(f"unknown scheduler {name!r}{nearest(name, [each.value for each in cls])}") from None
+COUNTED_STATES = 100_000
+"""States that a check visits to count interleavings, traces or shares, unless the search itself visited more."""
+FEW_STATES = 20_000
+"""States up to which every one of them is visited when nobody chose a scheduler."""
+FEW_TRACES = 2_000
+"""Traces up to which each is run when nobody chose a scheduler, and states are many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What `check` found, and exactly what it looked at.
+class Checkpoint(Protocol):
+    """Where a search is kept, so that it can be taken up again: in plain types, as JSON holds them."""
 
-    `complete` means that every reachable state, or every interleaving, was covered: then "no finding" is a proof.
-    `census` is the exact count of the program's interleavings, None (with `census_missing` saying why) where it could
-    not be had. `runs` counts the interleavings walked one by one; the state graph walks none.
-    """
+    def load(self) -> Mapping[str, Any] | None:
+        """What was saved last, None when nothing was."""
 
-    program: str
-    threads: tuple[str, ...]
-    scheduler: Scheduler
-    stop: Stop
-    findings: tuple[Finding, ...]
-    outcomes: Mapping[Outcome, int | None]
-    states: int
-    runs: int | None
-    seed: int | None
-    lock_edges: tuple[LockEdge, ...]
-    """The lock-order graph of everything that was explored."""
-    census: Census | None
-    census_missing: str = ""
+    def due(self) -> bool:
+        """Whether it is time to save again; asked after each run."""
 
-    @property
-    def complete(self) -> bool:
-        """Whether what was covered is everything there is."""
-        return self.stop is Stop.COMPLETE
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing was found. A proof only if `complete`."""
-        return not self.findings
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report in plain types, as `simulator explore --json` prints it."""
-        counted = self.census
-        return {
-            "program": self.program,
-            "threads": list(self.threads),
-            "scheduler": str(self.scheduler),
-            "complete": self.complete,
-            "stopped": str(self.stop),
-            "seed": self.seed,
-            "states": self.states or None,
-            "runs": self.runs,
-            "interleavings": None if counted is None else counted.interleavings,
-            "interleavings_unknown_because": self.census_missing or None,
-            "outcomes": {
-                str(outcome): {
-                    "interleavings": None if counted is None else counted.outcomes.get(outcome),
-                    "runs": runs,
-                    "how": outcome.how,
-                    "memory": memory_dict(outcome.memory),
-                }
-                for outcome, runs in self.outcomes.items()
-            },
-            "findings": [finding.to_dict() for finding in self.findings],
-        }
-
-    def __str__(self) -> str:
-        from simulator.render.text import report_text
-
-        return report_text(self)
-
-    def _repr_html_(self) -> str:
-        from simulator.render.html import preformatted
-
-        return preformatted(str(self))
+    def save(self, saved: Mapping[str, Any]) -> None:
+        """Keep this instead of what was saved before."""
 
 
 def check(
     program: Program,
     *,
-    scheduler: Scheduler | str = Scheduler.GRAPH,
+    scheduler: Scheduler | str | None = None,
     seed: int | None = None,
+    bound: int | None = None,
+    depth: int | None = None,
     budget: Budget | None = None,
     merge: bool = True,
+    reductions: Reduction = Reduction.ALL,
+    checkpoint: Checkpoint | None = None,
 ) -> Report:
     """Look for everything that is wrong with a program, and say how far that was looked.
 
-    Each kind of finding on the same objects is reported once, with its shortest witness. Raises ProgramError when the
-    program itself cannot run, UsageError for options that do not go together. A KeyboardInterrupt ends the search and
-    keeps what it had.
+    Without a scheduler the fastest complete one is picked by what the program looks like, and the report says which and
+    why; the findings do not depend on it. Each kind of finding on the same objects is reported once, with its shortest
+    witness. Raises ProgramError when the program itself cannot run, UsageError for options that do not go together. A
+    KeyboardInterrupt ends the search and keeps what it had.
 
     >>> from simulator.ops import Read, Write
     >>> def body():
@@ -154,12 +84,31 @@ def check(
     >>> [finding.title for finding in report.findings], report.complete
     (['lost update on x', 'data race on x'], True)
     """
+    budget = budget or Budget()
+    if scheduler is None:
+        for option, given in (("seed", seed), ("bound", bound), ("depth", depth)):
+            if given is not None:
+                raise UsageError(f"{option} needs a scheduler to be chosen: without one, every interleaving is covered")
+        if budget.max_interleavings is not None:
+            raise UsageError("max_interleavings needs a scheduler to be chosen; without one, max_states is the limit")
+        if checkpoint is not None:
+            raise UsageError("a checkpoint needs a scheduler to be chosen, one that goes through runs: dpor, say")
+        machine = Machine(program, merge=merge, bits=COMPACT)
+        while True:
+            try:
+                return _picked(machine, budget.begun(), reductions)
+            except LayoutFull:
+                machine = machine.widened()
     chosen = Scheduler.named(scheduler)
-    limits = _limits(chosen, budget or Budget(), seed)
+    options = Options(chosen, budget, seed, bound, depth).filled_in()
+    if reductions is not Reduction.ALL and chosen is not Scheduler.REDUCED:
+        raise UsageError(f"reductions can be switched off of the reduced search; {chosen} has none of them")
+    if checkpoint is not None and (chosen.visits_states or chosen.is_bounded):
+        raise UsageError(f"{chosen} cannot be saved and resumed; dpor, naive and the samplers can")
     machine = Machine(program, merge=merge, bits=COMPACT)
     while True:
         try:
-            return _Check(machine, chosen, seed or 0, limits).report()
+            return _Check(machine, options, reductions=reductions, checkpoint=checkpoint).report()
         except LayoutFull:
             machine = machine.widened()
 
@@ -169,62 +118,87 @@ def explore(
     *,
     scheduler: Scheduler | str = Scheduler.NAIVE,
     seed: int | None = None,
+    bound: int | None = None,
+    depth: int | None = None,
     budget: Budget | None = None,
 ) -> Iterator[Run]:
-    """Runs of a program, one by one, lazily: every interleaving, or random walks.
+    """Runs of a program, one by one, lazily: every interleaving, one of each trace, bounded ones, or samples.
 
-    Raises UsageError for the state graph, which has no runs.
+    Raises UsageError for schedulers that go through states, which have no runs.
 
     >>> from simulator.ops import Pause
     >>> def body():
     ...     yield Pause()
-    >>> [str(run.schedule) for run in explore(Program({"a": body, "b": body}))]
-    ['a b', 'b a']
+    >>> program = Program({"a": body, "b": body})
+    >>> [str(run.schedule) for run in explore(program)], [str(run.schedule) for run in explore(program, scheduler="dpor")]
+    (['a b', 'b a'], ['a b'])
     """
     chosen = Scheduler.named(scheduler)
-    if chosen is Scheduler.GRAPH:
+    if chosen.visits_states:
         raise UsageError(
-            "the state graph visits states, not runs; explore with scheduler 'naive' or 'random', or use check"
+            f"{chosen} visits states, not runs; explore with scheduler 'naive' or 'dpor', say, or use check"
         )
-    limits = _limits(chosen, budget or Budget(), seed)
+    options = Options(chosen, budget or Budget(), seed, bound, depth).filled_in()
     machine = Machine(program)
+    limits = options.budget
     deadline = limits.deadline()
-    found = itertools.islice(_walk(machine, chosen, seed or 0, limits), limits.max_interleavings)
+    found = itertools.islice(Walk(machine, options), limits.max_interleavings)
     in_time = itertools.takewhile(lambda numbered: not limits.late(deadline, numbered[0]), enumerate(found))
     return (run_of(machine, one.schedule, cut=one.cut) for _, one in in_time)
 
 
-def _limits(scheduler: Scheduler, budget: Budget, seed: int | None) -> Budget:
-    """The budget with its defaults. Raises UsageError for what the scheduler would ignore."""
-    if scheduler is not Scheduler.RANDOM and seed is not None:
-        raise UsageError(f"seed is for the random scheduler; {scheduler} has nothing random in it")
-    budget = replace(budget, max_steps=budget.max_steps or MAX_STEPS)
-    if scheduler is Scheduler.GRAPH:
-        if budget.max_interleavings is not None:
-            raise UsageError("max_interleavings is for naive and random; the state graph is limited by max_states")
-        return replace(budget, max_states=budget.max_states or MAX_STATES)
-    if budget.max_states is not None:
-        raise UsageError(f"max_states is for the state graph; {scheduler} is limited by max_interleavings")
-    if scheduler is Scheduler.RANDOM and budget.max_interleavings is None:
-        return replace(budget, max_interleavings=SAMPLES)
-    return budget
-
-
-def _walk(machine: Machine, scheduler: Scheduler, seed: int, budget: Budget) -> Iterator[Interleaving]:
-    """Interleavings one by one, as long as anybody asks for one more."""
-    if scheduler is Scheduler.RANDOM:
-        return random_walks(machine, draw=random.Random(seed).random, max_steps=budget.max_steps)
-    return interleavings(machine, max_steps=budget.max_steps)
+def _picked(machine: Machine, budget: Budget, reductions: Reduction) -> Report:
+    """The report of the first complete search that is not too long, from the plainest to the one that leaves out most."""
+    limit = budget.max_states or MAX_STATES
+    if budget.max_steps is not None:
+        why = "max_steps was given: only the whole state graph cuts every interleaving there"
+        return _Check(machine, Options(Scheduler.GRAPH, budget).filled_in(), why=why).report()
+    few = min(FEW_STATES, limit)
+    graph = _Check(
+        machine, Options(Scheduler.GRAPH, replace(budget, max_states=few)).filled_in(), why=f"at most {few:,} states"
+    )
+    if graph.search().stop is not Stop.STATES or few == limit:
+        return graph.report()
+    runs = _Check(
+        machine,
+        Options(Scheduler.DPOR, replace(budget, max_states=None, max_interleavings=FEW_TRACES)).filled_in(),
+        why=f"more than {few:,} states, but at most {FEW_TRACES:,} traces",
+    )
+    if not machine.program.step_properties and runs.search().stop in (Stop.COMPLETE, Stop.TIMEOUT, Stop.INTERRUPTED):
+        return runs.report()
+    reduced = _Check(
+        machine,
+        Options(Scheduler.REDUCED, replace(budget, max_states=limit)).filled_in(),
+        why=f"more than {few:,} states and more than {FEW_TRACES:,} traces",
+        reductions=reductions,
+    )
+    return reduced.report()
 
 
 class _Check:
     """One check of one machine."""
 
-    def __init__(self, machine: Machine, scheduler: Scheduler, seed: int, budget: Budget) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        options: Options,
+        *,
+        why: str = "",
+        reductions: Reduction = Reduction.ALL,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         self.machine = machine
-        self.scheduler = scheduler
-        self.seed = seed
-        self.budget = budget.begun()
+        self.options = replace(options, budget=options.budget.begun())
+        self.scheduler = options.scheduler
+        self.budget = self.options.budget
+        self.why = why
+        self.reductions = reductions
+        self.checkpoint = checkpoint
+        self.notes: list[str] = []
+        self.within: int | None = None
+        self.traces: int | None = None
+        self.explored: Explored | None = None
+        self.graph: StateGraph | ReducedGraph | None = None
         self.taken: set[int] = set()
         self.detectors = detectors_for(machine.program)
         self.by_kind = {detector.kind: detector for detector in self.detectors}
@@ -233,18 +207,23 @@ class _Check:
         explored = self.search()
         # What follows grows the tables further; what was explored is what is known now.
         self.pending = self.all_pending()
+        self.counted_states = max(COUNTED_STATES, 2 * explored.states)
         census: Census | None = None
-        missing = str(Stop.INTERRUPTED)
+        trace_census: TraceCensus | None = None
+        missing = traces_missing = str(Stop.INTERRUPTED)
         found: list[Finding] = []
         if explored.stop is not Stop.INTERRUPTED:
             try:
                 census, missing = self.census()
+                trace_census, traces_missing = self.trace_census()
                 found = self.findings(explored, counted=census is not None)
             except KeyboardInterrupt:
                 explored.stop = Stop.INTERRUPTED
         if explored.stop is Stop.INTERRUPTED:
             found = [self.told(seen, schedule, shortest=False) for seen, schedule in explored.sightings.items()]
         found.sort(key=_simplest_first)
+        sampled = self.scheduler.samples and explored.stop is not Stop.INTERRUPTED
+        interleavings_estimate, traces_estimate = estimates(self.machine, self.options) if sampled else (None, None)
         return Report(
             program=self.machine.program.name,
             threads=self.machine.threads,
@@ -257,70 +236,109 @@ class _Check:
             },
             states=explored.states,
             runs=explored.runs,
-            seed=self.seed if self.scheduler is Scheduler.RANDOM else None,
+            seed=self.options.seed,
             lock_edges=lock_edges(self.pending),
             census=census,
             census_missing=missing,
+            trace_census=trace_census,
+            trace_census_missing=traces_missing,
+            traces=self.traces,
+            why=self.why,
+            notes=tuple(self.notes),
+            bound=self.options.bound,
+            within=self.within,
+            interleavings_estimate=interleavings_estimate,
+            traces_estimate=traces_estimate,
+            undecided=self.undecided(explored),
         )
 
+    def undecided(self, explored: Explored) -> tuple[str, ...]:
+        if not isinstance(explored, Reduced):
+            return ()
+        return tuple(f"{each.kind} on {', '.join(map(str, each.objects))}" for each in explored.undecided)
+
     def search(self) -> Explored:
-        if self.scheduler is Scheduler.GRAPH:
-            riders = self.riders(detector.over_states() for detector in self.detectors)
-            self.graph = StateGraph(self.machine, riders, self.budget)
-            return self.graph.run()
-        return self.walk()
+        """What the scheduler explores; searched once."""
+        if self.explored is None:
+            self.explored = self.searched()
+        return self.explored
+
+    def searched(self) -> Explored:
+        match self.scheduler:
+            case Scheduler.GRAPH:
+                riders = self.riders(detector.over_states() for detector in self.detectors)
+                self.graph = StateGraph(self.machine, riders, self.budget)
+                return self.graph.run()
+            case Scheduler.REDUCED:
+                self.graph = ReducedGraph(self.machine, self.detectors, self.budget, reductions=self.reductions)
+                return self.graph.run()
+            case Scheduler.DPOR if self.machine.program.step_properties:
+                return self.between_steps(self.walk())
+            case _:
+                return self.walk()
+
+    def between_steps(self, explored: Explored) -> Explored:
+        """One run of a trace does not pass through every memory that its other runs do: those are looked at besides."""
+        watching = [detector for detector in self.detectors if detector.kind is Kind.FAILED_INVARIANT]
+        states = ReducedGraph(self.machine, watching, replace(self.budget, max_states=MAX_STATES)).run()
+        for sighting, schedule in states.sightings.items():
+            explored.sightings.setdefault(sighting, schedule)
+        if explored.complete:
+            explored.stop = states.stop
+        return explored
 
     def walk(self) -> Explored:
         """Run by run, with every detector folded over each."""
         explored = Explored(runs=0)
-        riders = self.riders(self.detectors)
+        saved = None if self.checkpoint is None else self.checkpoint.load()
+        walk = Walk(self.machine, self.options, resume=None if saved is None else saved["walk"])
+        gone_through = _GoneThrough(self.machine, self.riders(self.detectors), explored)
+        keys = None if self.scheduler is Scheduler.DPOR else TraceKeys(self.machine)
+        distinct: set[bytes] = set()
+        if saved is not None:
+            gone_through.put_back(saved)
+            distinct.update(map(bytes.fromhex, saved["traces"]))
+        number = explored.runs or 0
         deadline = self.budget.deadline()
-        sampled = self.scheduler is Scheduler.RANDOM
-        explored.stop = Stop.SAMPLED if sampled else Stop.COMPLETE
-        number = 0
         try:
-            for found in _walk(self.machine, self.scheduler, self.seed, self.budget):
+            for found in walk:
                 if number == self.budget.max_interleavings:
-                    if not sampled:
-                        explored.stop = Stop.INTERLEAVINGS
+                    explored.stop = Stop.SAMPLED if self.scheduler.samples else Stop.INTERLEAVINGS
                     break
+                gone_through.go(found)
+                if keys is not None:
+                    distinct.add(keys.key(found.schedule))
                 number += 1
-                if found.cut and not sampled:
-                    explored.stop = Stop.STEPS
-                for sighting, length in self.fold(riders, found).items():
-                    explored.sightings.setdefault(sighting, found.schedule[:length])
-                outcome = self.machine.outcome(found.state, cut=found.cut)
-                explored.outcomes[outcome] = (explored.outcomes.get(outcome) or 0) + 1
                 explored.runs = number
+                if self.checkpoint is not None and self.checkpoint.due():
+                    self.checkpoint.save(self.saved(gone_through, walk, distinct))
                 if number % 256 == 0 and self.budget.late(deadline, number):
                     explored.stop = Stop.TIMEOUT
                     break
+            else:
+                explored.stop = walk.stop
+            if self.checkpoint is not None:
+                self.checkpoint.save(self.saved(gone_through, walk, distinct))
         except KeyboardInterrupt:
             explored.stop = Stop.INTERRUPTED
+        self.traces = number if keys is None else len(distinct)
+        self.taken = set(gone_through.taken)
+        self.notes.extend(walk.notes)
+        if walk.bounded is not None and walk.bounded.levels:
+            self.within = walk.bounded.levels[-1].cost
         return explored
 
-    def fold(self, riders: Riders, found: Interleaving) -> dict[Sighting, int]:
-        """Each sighting in one interleaving, with the number of steps after which it was first there."""
-        state = self.machine.initial
-        memo, seen = riders.start
-        sightings = dict.fromkeys((*seen, *riders.in_state(state)), 0)
-        for length, thread in enumerate(found.schedule, start=1):
-            for mover, reached, event in self.machine.moves(state):
-                if mover == thread:
-                    memo, seen = riders.after(memo, event)
-                    state = reached
-                    self.taken.add(event)
-                    break
-            for sighting in (*seen, *riders.in_state(state)):
-                sightings.setdefault(sighting, length)
-        if not found.cut:
-            for sighting in riders.at_end(state):
-                sightings.setdefault(sighting, len(found.schedule))
-        return sightings
+    def saved(self, gone_through: _GoneThrough, walk: Walk, distinct: set[bytes]) -> dict[str, Any]:
+        """All that it takes to go on from here, in plain types."""
+        return {
+            **gone_through.saved(),
+            "traces": sorted(key.hex() for key in distinct),
+            "walk": walk.place(),
+        }
 
     def all_pending(self) -> list[tuple[str, Pending]]:
         """Everything that a thread was about to do in what was explored: in all states, or along the runs."""
-        if self.scheduler is Scheduler.GRAPH:
+        if self.scheduler.visits_states:
             return self.machine.all_pending()
         first = [(name, self.machine.pending(self.machine.initial, n)) for n, name in enumerate(self.machine.threads)]
         later = [(event.thread, event.pending) for event in map(self.machine.events.__getitem__, sorted(self.taken))]
@@ -358,7 +376,7 @@ class _Check:
         for wanted, detectors in self.apart(seen):
             if wanted:
                 found |= shares(
-                    self.machine, self.riders(detectors), wanted, max_states=_SHARE_STATES, budget=self.budget
+                    self.machine, self.riders(detectors), wanted, max_states=self.counted_states, budget=self.budget
                 )
         return found
 
@@ -427,12 +445,12 @@ class _Check:
             )
 
     def standing(self, locks: tuple[Hashable, ...]) -> tuple[int, ...] | None:
-        """A schedule to a state in which threads wait for each other over exactly these locks, whoever still runs."""
-        if self.scheduler is not Scheduler.GRAPH:
-            plain = StateGraph(self.machine, self.riders(()), replace(self.budget, max_states=MAX_STATES))
-            if not plain.run().complete:
-                return None
-            self.graph = plain
+        """A schedule to a state in which threads wait for each other over exactly these locks, whoever still runs.
+
+        What went through all runs has none: each of its runs ended, so that such threads would have been left over.
+        """
+        if self.graph is None:
+            return None
         wanted = self.machine.lock_mask(locks)
         for state, schedule in self.graph.visited():
             if state & wanted == wanted:
@@ -442,13 +460,146 @@ class _Check:
         return None
 
     def census(self) -> tuple[Census | None, str]:
+        """How many interleavings there are, or why that is not known."""
         try:
-            states, longest = self.budget.max_states or MAX_STATES, self.budget.max_steps or MAX_STEPS
-            return count(self.machine, max_states=states, longest=longest, budget=self.budget), ""
+            return count(
+                self.machine,
+                max_states=self.counted_states,
+                longest=self.budget.max_steps or MAX_STEPS,
+                budget=self.budget,
+            ), ""
         except EndlessError:
             return None, "the program can run for ever (whether it makes progress is not looked at)"
         except LimitError as error:
             return None, str(error)
+
+    def trace_census(self) -> tuple[TraceCensus | None, str]:
+        """How many traces there are, or why that is not known."""
+        try:
+            return count_traces(
+                self.machine,
+                max_states=self.counted_states,
+                longest=self.budget.max_steps or MAX_STEPS,
+                budget=self.budget,
+            ), ""
+        except EndlessError:
+            return None, "the program can run for ever"
+        except LimitError as error:
+            return None, str(error)
+
+
+_OTHER_PROGRAM = "the checkpoint does not fit: its schedules lead elsewhere now, so the program has changed since"
+
+
+class _GoneThrough:
+    """Runs gone through one after another, with detectors folded over each from where it parts from the one before."""
+
+    def __init__(self, machine: Machine, riders: Riders, explored: Explored) -> None:
+        self.machine = machine
+        self.riders = riders
+        self.explored = explored
+        self.taken: dict[int, None] = {}
+        """Each event that was taken, in the order in which they were first; `covering` has the runs that took them."""
+        self.covering: list[tuple[int, ...]] = []
+        self.example: dict[Outcome, tuple[tuple[int, ...], bool]] = {}
+        self._schedule: tuple[int, ...] = ()
+        self._states = [machine.initial]
+        memo, seen = riders.start
+        self._memos = [memo]
+        self._outcomes: dict[tuple[State, bool], Outcome] = {}
+        self._at_end: dict[State, Sightings] = {}
+        self._note((*seen, *riders.in_state(machine.initial)), ())
+
+    def go(self, found: Interleaving) -> None:
+        """One more run: what it shows, and how it ended."""
+        self.fold(found.schedule)
+        outcome = self._outcomes.get((found.state, found.cut))
+        if outcome is None:
+            outcome = self.machine.outcome(found.state, cut=found.cut)
+            self._outcomes[found.state, found.cut] = outcome
+            self.example.setdefault(outcome, (found.schedule, found.cut))
+        self.explored.outcomes[outcome] = (self.explored.outcomes.get(outcome) or 0) + 1
+        if not found.cut:
+            self.end(found.schedule, found.state)
+
+    def fold(self, schedule: tuple[int, ...]) -> None:
+        """The detectors over a run's steps."""
+        states, memos, riders, taken = self._states, self._memos, self.riders, self.taken
+        shared = 0
+        for mine, other in zip(schedule, self._schedule, strict=False):
+            if mine != other:
+                break
+            shared += 1
+        del states[shared + 1 :], memos[shared + 1 :]
+        state, memo = states[-1], memos[-1]
+        covers = False
+        for length in range(shared, len(schedule)):
+            state, event = self.machine.move(state, schedule[length])
+            memo, seen = riders.after(memo, event)
+            if event not in taken:
+                taken[event] = None
+                covers = True
+            if seen or riders.watches_memory:
+                self._note((*seen, *riders.in_state(state)), schedule[: length + 1])
+            states.append(state)
+            memos.append(memo)
+        self._schedule = schedule
+        if covers:
+            self.covering.append(schedule)
+
+    def end(self, schedule: tuple[int, ...], state: State) -> None:
+        """What the state shows in which a run ended."""
+        seen = self._at_end.get(state)
+        if seen is None:
+            seen = self._at_end[state] = self.riders.at_end(state)
+            self._note(seen, schedule)
+
+    def _note(self, seen: Sightings, schedule: tuple[int, ...]) -> None:
+        for sighting in seen:
+            self.explored.sightings.setdefault(sighting, schedule)
+
+    def saved(self) -> dict[str, Any]:
+        """What was seen so far, as schedules from which it can be seen again."""
+        return {
+            "runs": self.explored.runs,
+            "outcomes": [
+                [list(schedule), cut, self.explored.outcomes[outcome]]
+                for outcome, (schedule, cut) in self.example.items()
+            ],
+            "sightings": [list(schedule) for schedule in dict.fromkeys(self.explored.sightings.values())],
+            "covering": [list(schedule) for schedule in self.covering],
+            "steps": self._steps(),
+        }
+
+    def _steps(self) -> list[str]:
+        """What each step that was taken did: what the same program has to do again."""
+        events = self.machine.events
+        return [f"{events[event]} ({events[event].where})" for event in self.taken]
+
+    def put_back(self, saved: Mapping[str, Any]) -> None:
+        """See again what was saved. Raises UsageError when the program does not do the same again."""
+        try:
+            for schedule in map(tuple, saved["covering"]):
+                self.fold(schedule)
+        except InternalError:
+            raise UsageError(_OTHER_PROGRAM) from None
+        if self._steps() != saved["steps"]:
+            raise UsageError(_OTHER_PROGRAM)
+        # In the order in which they were seen, each on the run that showed it first.
+        self.explored.sightings.clear()
+        self._note((*self.riders.start[1], *self.riders.in_state(self.machine.initial)), ())
+        for schedule in map(tuple, saved["sightings"]):
+            self._schedule = ()
+            self.fold(schedule)
+            state = self._states[-1]
+            if not self.machine.enabled(state):
+                self.end(schedule, state)
+        for schedule, cut, times in saved["outcomes"]:
+            self.fold(tuple(schedule))
+            outcome = self.machine.outcome(self._states[-1], cut=cut)
+            self.example[outcome] = (tuple(schedule), cut)
+            self.explored.outcomes[outcome] = times
+        self.explored.runs = saved["runs"]
 
 
 def _simplest_first(finding: Finding) -> tuple[object, ...]:

@@ -217,13 +217,18 @@ class Machine:
 
         Raises InternalError when the thread is not enabled: who chooses has to ask `enabled` first.
         """
+        state, event = self.move(state, thread)
+        return state, self.events[event]
+
+    def move(self, state: State, thread: int) -> tuple[State, int]:
+        """The same with the event's number (into `events`)."""
         local = (state >> self._shifts[thread]) & self.local_mask
         shift, mask, moves = self.rows[thread][local]
         value = (state >> shift) & mask
         move = moves[value] if value in moves else self.grow(thread, local, value)
         if move is None:
             raise InternalError(f"thread {self.threads[thread]!r} was asked for a step that it cannot take")
-        return state + move[0], self.events[move[1]]
+        return state + move[0], move[1]
 
     def event_at(self, state: State, thread: int) -> Event:
         """The event of an enabled thread's next step."""

@@ -9,22 +9,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import click
 
 from simulator.errors import UsageError
 from simulator.litmus import is_litmus
 from simulator.loading import Loaded, load, registered
+from simulator.program import Program
 from simulator.scenario import Parameter
 from simulator.search.budget import Budget
 
 __all__ = [
     "POSITIVE",
     "SECONDS",
+    "Expected",
     "Output",
     "ScenarioCommand",
     "budget_options",
+    "expected",
     "is_terminal",
     "json_option",
     "loaded_program",
@@ -249,8 +252,42 @@ class Output:
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+class Expected(NamedTuple):
+    """How much there is to do, as far as that is known before: exactly, or as an estimate."""
+
+    total: int | None = None
+    exact: bool = True
+
+
+_EXPECTED_STATES = 20_000
+
+
+def expected(program: Program, scheduler: str | None, budget: Budget) -> Expected:
+    """How many runs a scheduler has before it: counted where that is quick, else estimated from random walks."""
+    from simulator.census import count
+    from simulator.errors import LimitError
+    from simulator.schedulers import Options, Scheduler, estimates
+    from simulator.traces import count_traces
+
+    if budget.max_interleavings is not None:
+        return Expected(budget.max_interleavings)
+    if scheduler not in ("naive", "dpor"):
+        return Expected()
+    try:
+        if scheduler == "naive":
+            counted = count(program, max_steps=budget.max_steps, max_states=_EXPECTED_STATES)
+            return Expected(counted.interleavings)
+        return Expected(count_traces(program, max_steps=budget.max_steps, max_states=_EXPECTED_STATES).traces)
+    except LimitError:
+        from simulator.machine import Machine
+
+        sampled = Options(Scheduler.RANDOM, Budget(max_steps=budget.max_steps)).filled_in()
+        interleavings, traces = estimates(Machine(program), sampled)
+        return Expected(round((interleavings if scheduler == "naive" else traces).mean) or None, exact=False)
+
+
 @contextmanager
-def progress(what: str, budget: Budget, *, total: int | None = None) -> Iterator[Budget]:
+def progress(what: str, budget: Budget, *, total: Expected = Expected()) -> Iterator[Budget]:  # noqa: B008
     """The budget with a progress line on standard error, when that is a terminal: how much is done, rate, time to go."""
     if not is_terminal(sys.stderr):
         yield budget
@@ -261,7 +298,7 @@ def progress(what: str, budget: Budget, *, total: int | None = None) -> Iterator
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
     began = time.monotonic()
-    limit = total if total is not None and total < 10**15 else None
+    limit = total.total if total.total is not None and total.total < 10**15 else None
     columns: list[Any] = [SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[done]}")]
     if limit is not None:
         columns.append(TimeRemainingColumn())
@@ -270,7 +307,7 @@ def progress(what: str, budget: Budget, *, total: int | None = None) -> Iterator
 
         def show(done: int) -> None:
             spent = max(time.monotonic() - began, 1e-9)
-            of = f" of {limit:,}" if limit is not None else ""
+            of = "" if limit is None else f" of {limit:,}" if total.exact else f" of about {limit:,}"
             line.update(task, completed=done, done=f"{done:,}{of}, {done / spent:,.0f}/s")
 
         yield replace(budget, progress=show)

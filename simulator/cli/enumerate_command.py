@@ -11,7 +11,7 @@ import click
 
 from simulator.census import Census, count
 from simulator.cli import INTERRUPTED
-from simulator.cli.common import POSITIVE, ScenarioCommand, budget_options, loaded_program, progress, whole
+from simulator.cli.common import POSITIVE, Expected, ScenarioCommand, budget_options, loaded_program, progress, whole
 from simulator.errors import LimitError
 from simulator.explore import MAX_STEPS
 from simulator.machine import Machine, State
@@ -65,7 +65,7 @@ def command(
     seen = printed = 0
     stopped = ""
     deadline = budget.deadline()
-    with progress(f"{loaded.name}: interleavings", budget, total=total) as watched:
+    with progress(f"{loaded.name}: interleavings", budget, total=Expected(total)) as watched:
         try:
             with without_collecting():
                 for found in interleavings(machine, max_steps=budget.max_steps):

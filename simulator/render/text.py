@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from simulator.analysis.deadlock import wait_for
 from simulator.analysis.finding import Finding
 from simulator.ops import show_name, show_value
+from simulator.schedulers import Scheduler
 from simulator.search.budget import Stop
 from simulator.trace import Ended, Misuse, Notice, Run, Situation, Threw
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from simulator.census import Census
     from simulator.census_by import CensusBy
-    from simulator.explore import Report
+    from simulator.report import Report
 
 __all__ = ["census_table", "cost_table", "finding_text", "number", "percent", "report_text", "table_text", "timeline"]
 
@@ -278,21 +279,71 @@ def covered(report: Report) -> str:
     """What was looked at, and never more than that."""
     total = report.census.interleavings if report.census is not None else None
     if report.complete:
-        how = plural(report.runs, "run") if report.runs is not None else plural(report.states, "state")
-        if total is None:
-            return f"all of {how} covered (complete); interleavings not counted: {report.census_missing}"
-        everything = f"all {number(total)} interleavings" if total != 1 else "the only interleaving"
-        return f"{everything} covered (complete); {how}"
+        return _complete(report, total)
     of = f" of {number(total)}" if total is not None else ""
     if report.seed is not None:
-        through = f" of {plural(total, 'interleaving')}" if total is not None else ""
         stopped = "" if report.stop is Stop.SAMPLED else f" ({report.stop})"
-        return f"{plural(report.runs or 0, 'random walk')}{through}, seed {report.seed}{stopped}: a sample, not a proof"
-    if report.stop is Stop.STEPS and report.runs is not None:
-        return f"incomplete: {number(report.runs)} runs, some cut short ({report.stop}): not a proof"
+        through = f"{of} interleavings" if total is not None else ""
+        runs = f"{plural(report.runs or 0, _SAMPLES.get(report.scheduler, f'{report.scheduler} run'))}{through}"
+        return f"{runs}, seed {report.seed}{stopped}: a sample, not a proof"
+    if report.bound is not None:
+        unit = str(report.scheduler).removesuffix("s")
+        if report.stop is Stop.BOUND:
+            runs = plural(report.runs or 0, "interleaving")
+            return f"all {runs} with at most {plural(report.bound, unit)}{of}: a bound, not a proof"
+        done = f"all with at most {plural(report.within, unit)}" if report.within is not None else "not one level whole"
+        return f"incomplete: {number(report.runs or 0)}{of} interleavings, {done} ({report.stop}): not a proof"
+    advice = ""
+    if report.stop in (Stop.ENDLESS, Stop.STEPS) and report.scheduler is Scheduler.DPOR:
+        advice = "; the graph scheduler covers programs that run for ever"
+    if report.runs is not None and report.stop in (Stop.ENDLESS, Stop.STEPS):
+        cut = "the last one" if report.stop is Stop.ENDLESS else "some"
+        return f"incomplete: {plural(report.runs, 'run')}, {cut} cut short ({report.stop}){advice}: not a proof"
     if report.runs is not None:
-        return f"incomplete: {number(report.runs)}{of} interleavings ({report.stop}): not a proof"
+        unit = "traces" if report.scheduler is Scheduler.DPOR else "interleavings"
+        if report.scheduler is Scheduler.DPOR:
+            of = f" of {number(report.trace_census.traces)}" if report.trace_census is not None else ""
+        return f"incomplete: {number(report.runs)}{of} {unit} ({report.stop}): not a proof"
+    if report.undecided:
+        return f"incomplete: not decided within {number(report.states)} states: {', '.join(report.undecided)}"
     return f"incomplete: {plural(report.states, 'state')} visited ({report.stop}): not a proof"
+
+
+_SAMPLES = {Scheduler.RANDOM: "random walk", Scheduler.UNIFORM: "uniform sample"}
+
+
+def _complete(report: Report, total: int | None) -> str:
+    """What a complete search covered, and by how much work."""
+    traces = None if report.trace_census is None else report.trace_census.traces
+    if report.scheduler is Scheduler.DPOR:
+        how = (
+            "one run for each trace" if traces is not None else f"{plural(report.runs or 0, 'run')}, one for each trace"
+        )
+    elif report.runs is not None:
+        how = plural(report.runs, "run")
+    else:
+        how = plural(report.states, "state")
+    if total is None and traces is None:
+        return f"all of {how} covered (complete); interleavings not counted: {report.census_missing}"
+    if total is None:
+        everything = f"all {number(traces or 0)} traces" if traces != 1 else "the only trace"
+        return f"{everything} covered (complete); {how}; interleavings not counted: {report.census_missing}"
+    everything = f"all {number(total)} interleavings" if total != 1 else "the only interleaving"
+    different = f" ({plural(traces, 'trace')})" if traces is not None and total != 1 else ""
+    return f"{everything}{different} covered (complete); {how}"
+
+
+def told_beside(report: Report) -> list[str]:
+    """What else has to be known: why this scheduler, how many traces were seen, what a sampler promises."""
+    lines = [f"picked because: {report.why}"] if report.why else []
+    if report.traces is not None and report.scheduler is not Scheduler.DPOR and not report.complete:
+        seen = f"{plural(report.traces, 'different trace')} seen"
+        lines.append(seen if report.trace_census is None else f"{seen}, of {number(report.trace_census.traces)}")
+    if report.traces_estimate is not None:
+        lines.append(f"Knuth's estimate of all traces: {report.traces_estimate}")
+    if report.interleavings_estimate is not None and report.census is None:
+        lines.append(f"Knuth's estimate of all interleavings: {report.interleavings_estimate}")
+    return [*lines, *report.notes]
 
 
 def report_text(report: Report, *, width: int | None = None, colour: bool = False, steps: bool = True) -> str:
@@ -301,9 +352,10 @@ def report_text(report: Report, *, width: int | None = None, colour: bool = Fals
     With `steps` each witness is shown step by step, unless an earlier finding has shown the same one.
     """
     threads = plural(len(report.threads), "thread")
-    parts = [f"{report.program}: {threads} ({_names(report.threads)})\n{report.scheduler}: {covered(report)}"]
-    if not report.findings:
-        parts = [f"{report.program}: {threads} ({_names(report.threads)})\n{report.scheduler}: {_clean(report)}"]
+    said = covered(report) if report.findings else _clean(report)
+    head = [f"{report.program}: {threads} ({_names(report.threads)})", f"{report.scheduler}: {said}"]
+    beside = told_beside(report)
+    parts = ["\n".join([*head, *beside])]
     shown: dict[str, int] = {}
     for place, finding in enumerate(report.findings, start=1):
         text = finding_text(finding, place, width=width, colour=colour)

@@ -24,6 +24,7 @@ class Stop(enum.StrEnum):
     INTERLEAVINGS = "max_interleavings reached"
     STEPS = "max_steps reached"
     STATES = "max_states reached"
+    BOUND = "bound reached"
     TIMEOUT = "timeout"
     INTERRUPTED = "interrupted"
     SAMPLED = "sampled"

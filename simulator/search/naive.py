@@ -23,8 +23,12 @@ class Interleaving(NamedTuple):
     cut: bool
 
 
-def interleavings(machine: Machine, *, max_steps: int | None = None) -> Iterator[Interleaving]:
+def interleavings(
+    machine: Machine, *, max_steps: int | None = None, beyond: Sequence[int] | None = None
+) -> Iterator[Interleaving]:
     """All interleavings, lazily, the first at once, in memory that does not grow with their number.
+
+    `beyond` is the schedule of one of them: then only those that come after it.
 
     >>> from simulator.ops import Write
     >>> from simulator.program import Program
@@ -46,6 +50,13 @@ def interleavings(machine: Machine, *, max_steps: int | None = None) -> Iterator
     # A schedule is made several hundred thousand times a second: `tuple.__new__` is what `Interleaving(...)` comes to.
     make = tuple.__new__
     stack = [iter(choices)]
+    for depth, taken in enumerate(beyond or (), start=1):
+        state = next(state for thread, state in stack[-1] if thread == taken)
+        if depth < len(beyond or ()):
+            path.append(taken)
+            visited.append(state)
+            remembered[state] = machine.successors(state)
+            stack.append(iter(remembered[state]))
     while stack:
         for thread, state in stack[-1]:
             known = tails.get(state)
