@@ -440,8 +440,8 @@ class _Turn:
         stubborn = self.stubborn
         if stubborn is not None:
             for move in moves:
-                around = stubborn.behind(node, move.thread)
-                if around is not None and not move.touches & around[not move.writes]:
+                around = stubborn.behind(node, move)
+                if around is not None:
                     following = self._alone(node, move, around)
                     if following:
                         return following

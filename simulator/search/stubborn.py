@@ -94,6 +94,8 @@ class Futures:
         self._tables: dict[int, _Table] = {0: self._open}
         self.free = self._open.reach
         """What can be reached from each place when nothing is closed."""
+        self.relied = self._open.relied
+        """The places whose `free` a decision rests on."""
 
     def place(self, number: int, place: Place) -> None:
         """A place that is new. What its operation touches counts even before anybody has taken the step."""
@@ -176,6 +178,9 @@ class Stubborn:
     def __init__(self, futures: Sequence[Futures], shifts: Sequence[int], local_mask: int) -> None:
         self._threads = tuple(zip(shifts, futures, strict=True))
         self._free = tuple((shift, future.free) for shift, future in self._threads)
+        self._relied = tuple(
+            (1 << thread, shift, future.relied) for thread, (shift, future) in enumerate(self._threads)
+        )
         self._local_mask = local_mask
 
     def around(self, state: int) -> list[Around]:
@@ -195,71 +200,97 @@ class Stubborn:
             (touched & ~accesses | touched_twice, written & ~writes | written_twice, 0) for accesses, writes in reaches
         ]
 
-    def behind(self, state: int, thread: int) -> Around | None:
-        """What is around a thread when the locks that it holds are closed; None when it holds none."""
-        closed = self._place(state, thread).holds
+    def behind(self, state: int, move: Move) -> Around | None:
+        """What is around a thread that holds locks when these are closed; None when others can meddle with its move."""
+        closed = self._place(state, move.thread).holds
         if not closed:
             return None
+        local_mask, touches, which = self._local_mask, move.touches, 0 if move.writes else 1
         touched = written = 0
         for other, (shift, future) in enumerate(self._threads):
-            if other != thread:
-                place = (state >> shift) & self._local_mask
-                accesses, writes = future.reach(place, closed)
-                touched |= accesses
-                written |= writes
+            if other != move.thread:
+                reach = future.reach((state >> shift) & local_mask, closed)
+                if touches & reach[which]:
+                    return None
+                touched |= reach[0]
+                written |= reach[1]
         return touched, written, closed
 
     def rely(self, state: int, members: int, closed: int = 0) -> None:
         """Note that a decision rests on what the threads outside of a set (bits of thread numbers) can touch."""
         local_mask = self._local_mask
-        for thread, (shift, future) in enumerate(self._threads):
-            if not members >> thread & 1:
-                future.rely((state >> shift) & local_mask, closed)
+        if closed:
+            for thread, (shift, future) in enumerate(self._threads):
+                if not members >> thread & 1:
+                    future.rely((state >> shift) & local_mask, closed)
+        else:
+            for bit, shift, relied in self._relied:
+                if not members & bit:
+                    relied.add((state >> shift) & local_mask)
 
     def sets(self, state: int, moves: Sequence[Move]) -> Iterator[Sequence[Move]]:
         """The enabled steps of one stubborn set after another, smaller ones first; none that has all of `moves`."""
-        by_thread = {move.thread: move for move in moves}
-        closures: dict[int, int] = {}
-        """Each closure, as a set of bits of threads, with how many of its threads can move."""
-        for move in moves:
-            threads = self._closure(state, move.thread, by_thread)
-            if threads not in closures:
-                closures[threads] = sum(threads >> thread & 1 for thread in by_thread)
-        for enabled, threads in sorted((enabled, threads) for threads, enabled in closures.items()):
-            if enabled < len(moves):
-                self.rely(state, threads)
-                yield [move for move in moves if threads >> move.thread & 1]
-
-    def _closure(self, state: int, seed: int, moves: dict[int, Move]) -> int:
-        """The threads that a thread needs in a stubborn set with it, as bits."""
         local_mask = self._local_mask
+        places = [(state >> shift) & local_mask for shift, _ in self._threads]
+        enabled = sum(1 << move.thread for move in moves)
+        by_thread = {move.thread: move for move in moves}
+        meddlers: dict[tuple[int, bool], int] = {}
+        """For each thing and way to touch it the threads that can meddle with that, as bits."""
+        for _, _, _, touches, writes, *_ in moves:
+            if (touches, writes) not in meddlers:
+                which = 0 if writes else 1
+                threads = 0
+                for thread, (_, free) in enumerate(self._free):
+                    if touches & free[places[thread]][which]:
+                        threads |= 1 << thread
+                meddlers[touches, writes] = threads
+        closures: set[int] = set()
+        for move in moves:
+            seed = 1 << move.thread
+            holds = self._threads[move.thread][1].places[places[move.thread]].holds
+            if not holds and not enabled & ~seed & ~meddlers[move.touches, move.writes]:
+                continue  # with it come all the others
+            members = self._closure(places, move.thread, by_thread, meddlers)
+            if members & enabled != enabled:
+                closures.add(members)
+        for members in sorted(closures, key=lambda members: ((members & enabled).bit_count(), members)):
+            self.rely(state, members)
+            yield [move for move in moves if members >> move.thread & 1]
+
+    def _closure(
+        self, places: Sequence[int], seed: int, moves: dict[int, Move], meddlers: dict[tuple[int, bool], int]
+    ) -> int:
+        """The threads that a thread needs in a stubborn set with it, as bits."""
+        threads = self._threads
         members = 1 << seed
-        closed = self._place(state, seed).holds
+        closed = threads[seed][1].places[places[seed]].holds
         work = [seed]
         while work:
             member = work.pop()
             move = moves.get(member)
             if move is None:
                 # Blocked, or ended: then it touches nothing, and nobody holds that. Who waits for itself waits for ever.
-                wanted = self._place(state, member).touches
-                for thread in range(len(self._threads)):
-                    if not members >> thread & 1 and self._place(state, thread).holds & wanted:
+                wanted = threads[member][1].places[places[member]].touches
+                for thread, (_, future) in enumerate(threads):
+                    holds = future.places[places[thread]].holds
+                    if holds & wanted and not members >> thread & 1:
                         members |= 1 << thread
-                        closed |= self._place(state, thread).holds
+                        closed |= holds
                         work.append(thread)
                 continue
             touches, which = move.touches, 0 if move.writes else 1
-            if not touches:
-                continue
-            for thread, (shift, future) in enumerate(self._threads):
-                place = (state >> shift) & local_mask
-                if touches & future.free[place][which] and not members >> thread & 1:
-                    if closed and not touches & future.reach(place, closed)[which]:
-                        future.rely(place, closed)
-                        continue
-                    members |= 1 << thread
-                    closed |= future.places[place].holds
-                    work.append(thread)
+            more = meddlers[touches, move.writes] & ~members
+            while more:
+                bit = more & -more
+                more ^= bit
+                thread = bit.bit_length() - 1
+                place, future = places[thread], threads[thread][1]
+                if closed and not touches & future.reach(place, closed)[which]:
+                    future.rely(place, closed)
+                    continue
+                members |= bit
+                closed |= future.places[place].holds
+                work.append(thread)
         return members
 
     def _place(self, state: int, thread: int) -> Place:

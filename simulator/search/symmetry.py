@@ -47,9 +47,9 @@ class Orbits:
 
 
 def _sorted(part: int, members: Sequence[Sequence[Field]]) -> int:
-    own = sorted(tuple((part >> shift) & ((1 << width) - 1) for shift, width in fields) for fields in members)
-    return sum(
-        value << shift
-        for values, fields in zip(own, members, strict=True)
-        for value, (shift, _) in zip(values, fields, strict=True)
-    )
+    own = sorted([[(part >> shift) & ((1 << width) - 1) for shift, width in fields] for fields in members])
+    total = 0
+    for values, fields in zip(own, members, strict=True):
+        for value, (shift, _) in zip(values, fields, strict=True):
+            total |= value << shift
+    return total
