@@ -20,7 +20,7 @@ from simulator.errors import UsageError
 from simulator.machine import Machine, State
 from simulator.search.naive import Interleaving
 
-__all__ = ["NOBODY", "BoundedSearch", "Cost", "Level", "bounded", "charges"]
+__all__ = ["NOBODY", "BoundedSearch", "Cost", "Level", "charges"]
 
 REMEMBERED = 100_000
 """Nodes whose next steps are remembered, and ways to the end that are: then all is forgotten, and remembered anew."""
@@ -121,7 +121,7 @@ class BoundedSearch:
 
     @property
     def complete(self) -> bool:
-        """Whether every interleaving was given, since none costs more than the levels that are done."""
+        """Whether every interleaving (cut at `max_steps`, if so asked) was given: none costs more than the levels done."""
         return bool(self.levels) and not self.levels[-1].more
 
     def __iter__(self) -> Iterator[Interleaving]:
@@ -212,21 +212,6 @@ class BoundedSearch:
             self._remembered.clear()
         self._remembered[node] = found
         return found
-
-
-def bounded(
-    machine: Machine, bound: int | None = None, *, cost: Cost = Cost.PREEMPTIONS, max_steps: int | None = None
-) -> Iterator[Interleaving]:
-    """The interleavings of a `BoundedSearch`, for who does not ask how far it came.
-
-    >>> from simulator.ops import Pause
-    >>> from simulator.program import Program
-    >>> def body():
-    ...     yield Pause()
-    >>> [found.schedule for found in bounded(Machine(Program({"a": body, "b": body})), 0, cost=Cost.DELAYS)]
-    [(0, 1)]
-    """
-    return iter(BoundedSearch(machine, bound, cost=cost, max_steps=max_steps))
 
 
 def _tails(

@@ -22,7 +22,7 @@ from simulator.machine import Machine
 from simulator.ops import Pause, Read, Write
 from simulator.program import Program
 from simulator.search import bounded as module
-from simulator.search.bounded import BoundedSearch, Cost, Level, bounded
+from simulator.search.bounded import BoundedSearch, Cost, Level
 from simulator.search.naive import Interleaving, interleavings
 from simulator.search.replay import run_of
 from simulator.trace import Outcome
@@ -119,18 +119,18 @@ def test_ways_to_the_end_that_are_remembered_are_cut_where_they_are_too_long(cos
     machine = Machine(Program({"a": write_both, "b": await_then_branch}, memory={"x": 0, "y": 0}))
     expected = by_price(machine, cost, max_steps)
     assert {found.cut for _, found in expected} == ({True, False} if max_steps >= 5 else {True})
-    assert list(bounded(machine, cost=cost, max_steps=max_steps)) == [each for _, each in expected]
+    assert list(BoundedSearch(machine, cost=cost, max_steps=max_steps)) == [each for _, each in expected]
 
 
 @many
 @given(any_programs, costs, st.integers(0, 60), st.sampled_from([0, 3, 12, 1000]))
 def test_what_is_remembered_changes_nothing(small: Small, cost: Cost, kept: int, few: int) -> None:
     machine = Machine(small.program())
-    expected = list(islice(bounded(machine, 3, cost=cost), 3000))
+    expected = list(islice(BoundedSearch(machine, 3, cost=cost), 3000))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "REMEMBERED", kept)
         patch.setattr(module, "FEW", few)
-        assert list(islice(bounded(machine, 3, cost=cost), 3000)) == expected
+        assert list(islice(BoundedSearch(machine, 3, cost=cost), 3000)) == expected
 
 
 @many

@@ -15,7 +15,7 @@ from simulator.machine import Machine
 from simulator.ops import Acquire, Pause, Read, Release, Write
 from simulator.program import Program
 from simulator.search import bounded as module
-from simulator.search.bounded import NOBODY, BoundedSearch, Cost, Level, bounded, charges
+from simulator.search.bounded import NOBODY, BoundedSearch, Cost, Level, charges
 from simulator.search.budget import Budget
 from simulator.search.naive import interleavings
 
@@ -173,14 +173,14 @@ def test_a_program_that_can_run_for_ever_is_searched_up_to_max_steps() -> None:
 def test_the_first_interleavings_come_at_once_however_large_the_program() -> None:
     program = Program({f"t{number}": many for number in range(8)})
     for cost in Cost:
-        first = next(iter(bounded(Machine(program), cost=cost)))
+        first = next(iter(BoundedSearch(Machine(program), cost=cost)))
         assert first.schedule == tuple(number for number in range(8) for _ in range(12))
 
 
 def test_memory_does_not_grow_with_the_number_of_interleavings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REMEMBERED", 300)
     machine = Machine(Program(dict.fromkeys("abc", six_times)))
-    running = iter(bounded(machine))
+    running = iter(BoundedSearch(machine))
 
     def most_after(number: int) -> int:
         tracemalloc.reset_peak()
