@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simulator.census import count
 from simulator.clocks import canonical_form
@@ -20,11 +21,46 @@ from simulator.search.replay import run_of
 from simulator.trace import Outcome
 from simulator.traces import EVERY_REDUCTION, Reduction, count_traces
 from tests.conftest import PROFILE
-from tests.laws.programs import Small, any_programs, lock_programs, orders, small_programs
+from tests.laws.programs import (
+    LOCATIONS,
+    LOCKS,
+    Block,
+    If,
+    Locked,
+    Simple,
+    Small,
+    Try,
+    any_programs,
+    blocks,
+    lock_programs,
+    orders,
+    small_programs,
+)
 
 TINY = (1, 1)
 """Two local states, two values: it has to widen, several times, in nearly every program."""
 CUT = 5
+
+
+@st.composite
+def wide_programs(draw: st.DrawFn) -> Small:
+    """Three or four threads of four operations at most, some alike: far too many interleavings to go through."""
+    kinds = draw(st.lists(st.one_of(blocks(4, endless=False), _locked()), min_size=1, max_size=4))
+    return Small(tuple(draw(st.lists(st.sampled_from(kinds), min_size=3, max_size=4))))
+
+
+@st.composite
+def _locked(draw: st.DrawFn) -> Block:
+    """Look, then one or two locks, tried or taken, around what may depend on what was seen."""
+    first, second = draw(st.permutations(LOCKS))
+    inside = draw(blocks(2, endless=False, depth=1))
+    inner = draw(
+        st.sampled_from([*inside, Simple("yield Pause()"), Locked(second, inside, False), Try(second, inside, ())])
+    )
+    look = Simple(f"r = yield Read({draw(st.sampled_from(LOCATIONS))!r})")
+    outer = Locked(first, (inner,), draw(st.booleans()))
+    return (look, If(draw(st.integers(0, 2)), (outer,), inside)) if draw(st.booleans()) else (outer,)
+
 
 many = settings(max_examples=2000 if PROFILE == "thorough" else 150)
 
@@ -60,6 +96,15 @@ def test_no_reduction_changes_the_count(small: Small) -> None:
     for chosen in range(1, EVERY_REDUCTION.value + 1):
         reduced = count_traces(small.program(), reductions=Reduction(chosen))
         assert reduced.outcomes == plain.outcomes, Reduction(chosen)
+
+
+@many
+@given(wide_programs())
+def test_no_reduction_changes_the_count_of_larger_programs(small: Small) -> None:
+    """Without reductions it is sleep sets alone, which the laws above hold against every interleaving."""
+    plain = count_traces(small.program(apart=True), reductions=Reduction(0))
+    for chosen in range(1, EVERY_REDUCTION.value + 1):
+        assert count_traces(small.program(), reductions=Reduction(chosen)).outcomes == plain.outcomes
 
 
 @many
