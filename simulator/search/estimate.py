@@ -48,7 +48,9 @@ class Estimate:
     def of(cls, values: list[int]) -> Estimate:
         """The estimate from these samples. Raises UsageError for fewer than two."""
         if len(values) < 2:
-            raise UsageError(f"{len(values)} samples, expected at least 2: one alone does not say how far off it may be")
+            raise UsageError(
+                f"{len(values)} samples, expected at least 2: one alone does not say how far off it may be"
+            )
         total, squares, number = sum(values), sum([value * value for value in values]), len(values)
         variance = Fraction(squares * number - total * total, number * (number - 1))
         return cls(Fraction(total, number), variance, number, values.count(0))

@@ -52,8 +52,8 @@ class SleepSets:
             touched = touches[event]
             still = 0
             for bit, other in before:
-                # Independent: one of them touches nothing, or they touch two things, or both only read.
-                if touched < 0 or other < 0 or touched >> 1 != other >> 1 or not (touched | other) & 1:
+                # Independent: this one touches nothing, or they touch two things, or both only read.
+                if touched < 0 or touched >> 1 != other >> 1 or not (touched | other) & 1:
                     still |= bit
             found.append((thread, reached, still))
             before.append((1 << thread, touched))

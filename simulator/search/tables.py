@@ -34,8 +34,8 @@ class Touches(dict[int, int]):
     """`touches[event]`, by the event's number: -1 if it touches nothing, else twice the number of the thing it touches,
     plus 1 if it writes.
 
-    So two steps of different threads are dependent (as `ops.dependent` says) when both numbers are at least 0, they
-    differ in the last bit only or not at all, and one is odd.
+    So two steps of different threads are dependent (as `ops.dependent` says) when their numbers are at least 0, at most
+    the last bit of them differs, and one is odd.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -51,8 +51,3 @@ class Touches(dict[int, int]):
             found = 2 * thing + (touched.access == Access.WRITE)
         self[event] = found
         return found
-
-    def dependent(self, first: int, second: int) -> bool:
-        """Whether the order of two events of different threads, by their numbers, can matter."""
-        one, other = self[first], self[second]
-        return one >= 0 and other >= 0 and one >> 1 == other >> 1 and bool((one | other) & 1)

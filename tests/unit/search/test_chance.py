@@ -26,6 +26,11 @@ def test_large_numbers_are_made_of_chunks_of_32_bits_with_the_first_the_highest(
     assert below(2**66, lambda: next(chunks)) == (3 << 34) + (5 << 2) + 2
 
 
+def test_a_last_chunk_of_one_bit_counts() -> None:
+    chunks = iter([0.25, 0.5])
+    assert below(2**32 + 1, lambda: next(chunks)) == (1 << 31) + 1
+
+
 def test_one_number_alone_costs_no_randomness() -> None:
     assert below(1, lambda: pytest.fail("asked for randomness")) == 0
 

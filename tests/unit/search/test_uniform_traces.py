@@ -16,6 +16,7 @@ from simulator.errors import LimitError
 from simulator.machine import COMPACT, Machine
 from simulator.ops import Acquire, Read, Release, Write
 from simulator.program import Program
+from simulator.search.interchange import Interchange
 from simulator.search.replay import run_of
 from simulator.search.sleep_sets import SleepSets
 from simulator.search.uniform_traces import RankedTraces, uniform_traces
@@ -85,6 +86,33 @@ def test_interchangeable_threads_are_named_as_they_ran() -> None:
         run = run_of(machine, found.schedule)
         assert run.outcome == machine.outcome(found.state)
         assert sorted(found.schedule) == sorted([*range(6)] * 3)
+
+
+def test_the_state_at_the_end_is_that_of_the_threads_themselves() -> None:
+    """Cut in the middle, where each of three threads is somewhere else."""
+    machine = Machine(counter.program(threads=3))
+    for max_steps in range(9):
+        ranked = RankedTraces(machine, max_steps=max_steps)
+        for number in range(ranked.total):
+            found = ranked.at(number)
+            state = machine.initial
+            for thread in found.schedule:
+                state, _ = machine.step(state, thread)
+            assert (found.state, found.cut, len(found.schedule)) == (state, True, max_steps)
+
+
+def test_states_that_differ_in_who_is_where_and_who_sleeps_have_one_that_stands_for_all() -> None:
+    machine = Machine(counter.program(threads=3))
+    order = Interchange(machine)
+    moved = [reached for _, reached in machine.successors(machine.initial)]
+    # One thread has moved; of the two others one is asleep.
+    found = {
+        order.ordered(state, 1 << asleep)[:2] for one, state in enumerate(moved) for asleep in range(3) if asleep != one
+    }
+    assert len(found) == 1
+    # The one that has moved is asleep.
+    found |= {order.ordered(state, 1 << one)[:2] for one, state in enumerate(moved)}
+    assert len(found) == 2
 
 
 def test_too_many_pairs_of_state_and_sleep_set_are_refused() -> None:
