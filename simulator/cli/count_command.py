@@ -7,10 +7,12 @@ from typing import Any
 import click
 
 from simulator.census import MAX_STATES, Census, count
-from simulator.census_by import CensusBy, count_by
+from simulator.census_by import count_by
 from simulator.cli.common import Output, ScenarioCommand, budget_options, json_option, loaded_program, progress
+from simulator.errors import EndlessError, LimitError
 from simulator.search.bounded import Cost
 from simulator.search.budget import Budget
+from simulator.traces import TraceCensus, count_traces
 
 __all__ = ["command"]
 
@@ -22,32 +24,86 @@ __all__ = ["command"]
     type=click.Choice([cost.value for cost in Cost]),
     help="Count by the number of preemptions, or of delays, as well.",
 )
+@click.option("--traces/--no-traces", default=True, show_default=True, help="Count Mazurkiewicz traces as well.")
 @json_option
 def command(
-    max_steps: int | None, max_states: int | None, timeout: float | None, by: str | None, as_json: bool, **values: Any
+    max_steps: int | None,
+    max_states: int | None,
+    timeout: float | None,
+    by: str | None,
+    traces: bool,
+    as_json: bool,
+    **values: Any,
 ) -> int:
-    """Count the interleavings of SCENARIO by outcome, exactly, without going through them.
+    """Count the interleavings of SCENARIO by outcome, exactly, without going through them, and the traces among them.
 
-    Beside each count stands its share of all interleavings, and its exact odds under a random walk over enabled threads.
+    A trace (Mazurkiewicz trace) is a class of interleavings that differ only in the order of independent steps: those that can
+    tell something apart. Beside each count stands its share of all interleavings, and its exact odds under a random walk
+    over enabled threads.
     """
     loaded, given = loaded_program(values)
+    program, limit = loaded.program(**given), max_states or MAX_STATES
     budget = Budget(timeout=timeout)
-    counted: Census | CensusBy
-    with progress(f"counting {loaded.name}: states", budget) as watched:
-        program, limit = loaded.program(**given), max_states or MAX_STATES
-        if by is None:
-            counted = count(program, max_steps=max_steps, max_states=limit, budget=watched)
-        else:
-            counted = count_by(program, Cost(by), max_steps=max_steps, max_states=limit, budget=watched)
     output = Output()
-    if as_json:
-        output.json({"program": loaded.name, **counted.to_dict()})
-    else:
-        from simulator.render.text import census_table, cost_table
-
-        if isinstance(counted, CensusBy):
-            table = cost_table(counted, width=output.width, colour=output.colour)
+    if by is not None:
+        with progress(f"counting {loaded.name}: states", budget) as watched:
+            counted = count_by(program, Cost(by), max_steps=max_steps, max_states=limit, budget=watched)
+        if as_json:
+            output.json({"program": loaded.name, **counted.to_dict()})
         else:
-            table = census_table(counted, width=output.width, colour=output.colour)
+            from simulator.render.text import cost_table
+
+            output.text(f"{loaded.name}: {cost_table(counted, width=output.width, colour=output.colour)}")
+        return 0
+    census, missing = None, ""
+    traced, traces_missing = None, "not asked for"
+    with progress(f"counting {loaded.name}: states", budget) as watched:
+        watched = watched.begun()
+        try:
+            census = count(program, max_steps=max_steps, max_states=limit, budget=watched)
+        except LimitError as error:
+            if not traces or isinstance(error, EndlessError):
+                raise
+            missing = str(error)
+    if traces:
+        with progress(f"counting {loaded.name}: traces, states", budget) as watched:
+            try:
+                traced = count_traces(program, max_steps=max_steps, max_states=limit, budget=watched)
+            except LimitError as error:
+                if census is None:
+                    raise
+                traces_missing = str(error)
+    if as_json:
+        output.json({"program": loaded.name, **_as_dict(census, missing, traced, traces_missing)})
+    else:
+        from simulator.render.text import counts_table
+
+        table = counts_table(
+            census, missing, traced, traces_missing if traces else "", width=output.width, colour=output.colour
+        )
         output.text(f"{loaded.name}: {table}")
     return 0
+
+
+def _as_dict(census: Census | None, missing: str, traced: TraceCensus | None, traces_missing: str) -> dict[str, Any]:
+    """Both counts in one: each outcome with its interleavings and its traces."""
+    told: dict[str, Any] = {"interleavings": None, "interleavings_unknown_because": missing or None}
+    traces = {} if traced is None else traced.to_dict()
+    if census is not None:
+        told.update(census.to_dict())
+    else:
+        told.update({**traces, "longest": None})
+    outcomes: dict[str, Any] = told["outcomes"]
+    for name, entry in traces.get("outcomes", {}).items():
+        outcomes.setdefault(name, entry)["traces"] = entry["traces"]
+    for entry in outcomes.values():
+        entry.setdefault("traces", None)
+        entry.setdefault("interleavings", None)
+    return {
+        "interleavings": told.pop("interleavings"),
+        "interleavings_unknown_because": missing or None,
+        "traces": traces.get("traces"),
+        "traces_unknown_because": None if traced is not None else traces_missing,
+        **{name: value for name, value in told.items() if name not in ("traces", "interleavings_unknown_because")},
+        "trace_states": traces.get("states"),
+    }

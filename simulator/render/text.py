@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,20 @@ if TYPE_CHECKING:
     from simulator.census import Census
     from simulator.census_by import CensusBy
     from simulator.report import Report
+    from simulator.trace import Outcome
+    from simulator.traces import TraceCensus
 
-__all__ = ["census_table", "cost_table", "finding_text", "number", "percent", "report_text", "table_text", "timeline"]
+__all__ = [
+    "census_table",
+    "cost_table",
+    "counts_table",
+    "finding_text",
+    "number",
+    "percent",
+    "report_text",
+    "table_text",
+    "timeline",
+]
 
 MARK = "►"
 WIDEST = 400
@@ -191,18 +203,54 @@ def _ending(run: Run) -> str:
 
 def census_table(census: Census, *, width: int | None = None, colour: bool = False) -> str:
     """Every outcome with its interleavings, its share of them, and its odds under a random walk."""
-    total = census.interleavings
-    table = _table("outcome", "interleavings", "share", "random walk", right=[1, 2, 3])
-    for outcome, ways in census.outcomes.items():
-        odds = census.odds[outcome]
-        exact = f" = {odds}" if len(str(odds)) <= 12 and odds.denominator != 1 else ""
-        table.add_row(str(outcome), number(ways), percent(Fraction(ways, total)), percent(odds) + exact)
-    cut = "" if census.max_steps is None else f", cut at {plural(census.max_steps, 'step')}"
-    head = (
-        f"{plural(total, 'interleaving')}{cut}; the longest takes {plural(census.longest, 'step')} "
-        f"(counted exactly over {plural(census.states, 'state')})"
-    )
-    return f"{head}\n\n{table_text(table, width=width, colour=colour)}"
+    return counts_table(census, "", None, "", width=width, colour=colour)
+
+
+def counts_table(
+    census: Census | None,
+    missing: str,
+    traced: TraceCensus | None,
+    traces_missing: str,
+    *,
+    width: int | None = None,
+    colour: bool = False,
+) -> str:
+    """Every outcome with its interleavings, its share of them, its odds under a random walk, and its traces.
+
+    Where one of the counts is None, the reason stands beside; an empty reason says nothing.
+    """
+    lines = []
+    if census is not None:
+        total = plural(census.interleavings, "interleaving")
+        cut = "" if census.max_steps is None else f", cut at {plural(census.max_steps, 'step')}"
+        different = ""
+        if traced is not None and census.interleavings != 1:
+            different = f", {number(traced.traces)} of them different{' (traces)' if not cut else ''}"
+        longest = f"; the longest takes {plural(census.longest, 'step')} "
+        lines.append(f"{total}{different}{cut}{longest}(counted exactly over {plural(census.states, 'state')})")
+    elif traced is not None:
+        lines.append(f"{plural(traced.traces, 'trace')} (counted exactly over {plural(traced.states, 'state')})")
+        lines.append(f"interleavings not counted: {missing}")
+    if traced is None and traces_missing:
+        lines.append(f"traces not counted: {traces_missing}")
+    columns: list[tuple[str, Callable[[Outcome], str]]] = []
+    if census is not None:
+        columns.append(("interleavings", lambda outcome: number(census.outcomes[outcome])))
+        columns.append(("share", lambda outcome: percent(census.share(outcome))))
+    if traced is not None:
+        columns.append(("traces", lambda outcome: number(traced.outcomes[outcome])))
+    if census is not None:
+        columns.append(("random walk", lambda outcome: _odds(census.odds[outcome])))
+    table = _table("outcome", *(name for name, _ in columns), right=range(1, len(columns) + 1))
+    outcomes = census.outcomes if census is not None else traced.outcomes if traced is not None else {}
+    for outcome in outcomes:
+        table.add_row(str(outcome), *(cell(outcome) for _, cell in columns))
+    return "\n".join(lines) + f"\n\n{table_text(table, width=width, colour=colour)}"
+
+
+def _odds(odds: Fraction) -> str:
+    """A probability in percent, and exactly where that is short."""
+    return percent(odds) + (f" = {odds}" if len(str(odds)) <= 12 and odds.denominator != 1 else "")
 
 
 def cost_table(counted: CensusBy, *, width: int | None = None, colour: bool = False) -> str:
@@ -383,7 +431,8 @@ def _clean(report: Report) -> str:
 
 def _outcomes(report: Report, *, width: int | None, colour: bool) -> str:
     if report.census is not None and report.complete:
-        return census_table(report.census, width=width, colour=colour).partition("\n\n")[2]
+        traces_too = report.trace_census
+        return counts_table(report.census, "", traces_too, "", width=width, colour=colour).partition("\n\n")[2]
     table = _table("outcome seen", "runs", right=[1]) if report.runs is not None else _table("outcome seen")
     for outcome, runs in report.outcomes.items():
         table.add_row(str(outcome), *([number(runs)] if runs is not None else []))

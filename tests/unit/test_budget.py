@@ -60,9 +60,9 @@ def test_why_a_search_stopped(scheduler: str, budget: Budget, stop: Stop) -> Non
 @pytest.mark.parametrize(
     ("scheduler", "budget", "said"),
     [
-        ("graph", Budget(max_interleavings=1), "max_interleavings is for naive and random"),
-        ("naive", Budget(max_states=1), "max_states is for the state graph"),
-        ("random", Budget(max_states=1), "max_states is for the state graph"),
+        ("graph", Budget(max_interleavings=1), "max_interleavings is for schedulers that go through runs"),
+        ("naive", Budget(max_states=1), "max_states is for graph and reduced"),
+        ("random", Budget(max_states=1), "max_states is for graph and reduced"),
     ],
 )
 def test_a_limit_that_would_be_ignored_is_refused(scheduler: str, budget: Budget, said: str) -> None:
