@@ -46,6 +46,17 @@ def test_failed_attempts_at_a_lock_only_read_it() -> None:
     assert keys.key([0, 1, 2]) == keys.key([0, 2, 1]) != keys.key([1, 0, 2])
 
 
+def test_a_lock_and_a_location_of_one_name_are_two_things() -> None:
+    def write():
+        yield Write("m", 1)
+
+    def attempt():
+        yield TryAcquire("m")
+
+    keys = TraceKeys(Machine(Program({"a": write, "b": attempt}, memory={"m": 0}, locks=["m"])))
+    assert keys.layers([0, 1]) == keys.layers([1, 0]) == [0b11]
+
+
 def test_more_threads_than_a_byte_has_bits() -> None:
     def write(location: int):
         yield Write(location, 1)
