@@ -178,8 +178,6 @@ class _Plan(NamedTuple):
     """One thread of each of these can go on at once: nothing that any other can do depends on its step."""
     tried: tuple[tuple[_Slot, int], ...]
     """Otherwise, the enabled slots to try with how many threads are in each; empty at the end of a run."""
-    hopeless: tuple[tuple[int, int], ...]
-    """Sleep sets z with `z & mask == full` for one of these pairs: every trace begins with a step that sleeps."""
 
 
 class _Branch(NamedTuple):
@@ -317,10 +315,7 @@ class _Counting:
 
     def after(self, node: int, sleep: int) -> dict[tuple[int, int], int]:
         """The nodes and sleep sets one step on, each with how many threads' steps lead there."""
-        hopeless = self.plan(node >> self.shared_bits).hopeless
         found: dict[tuple[int, int], int] = {}
-        if sleep and hopeless and any(sleep & mask == full for mask, full in hopeless):
-            return found
         branches = self.known_branches.get(node)
         if branches is None:
             branches = self.known_branches[node] = self.branches(node)
@@ -414,7 +409,7 @@ class _Counting:
             elif not slot.ended:
                 enabled.append(pair)
         if not self.sources or not enabled:
-            return _Plan((), tuple(enabled), ())
+            return _Plan((), tuple(enabled))
         movers = {slot.index: slot for slot, _ in enabled}
         if blocked:
             self.add_blocked(movers, blocked, [slot for slot, _ in occupied if slot.held])
@@ -426,30 +421,24 @@ class _Counting:
             self.foresee(unforeseen)
         private = []
         for slot, times in enabled:
-            others = (self.touching if slot.writes else self.writing).get(slot.bit, 0) & movable
+            others = self.those_touching(slot) & movable
             if not others or (times == 1 and others == 1 << slot.index):
                 private.append(slot)
         if private:
-            return _Plan(tuple(private), (), ())
+            return _Plan(tuple(private), ())
         closures = {self.closure(slot, movable, movers): slot for slot, _ in reversed(enabled)}
         sizes = {closure: sum(times for slot, times in enabled if closure >> slot.index & 1) for closure in closures}
         alone = [slot for closure, slot in closures.items() if sizes[closure] == 1]
         if alone:
-            return _Plan(tuple(alone), (), ())
+            return _Plan(tuple(alone), ())
         best = min(closures, key=lambda closure: (sizes[closure], closure))
-        hopeless = []
-        for closure in closures:
-            if closure != best:
-                members = [(slot, times) for slot, times in enabled if closure >> slot.index & 1]
-                mask = sum(slot.full for slot, _ in members)
-                hopeless.append((mask, sum(times << slot.field for slot, times in members)))
         # Reads first, and those first that fewest steps depend on, for they wake least of what sleeps. Of several orders
         # this one left the fewest nodes, or as few, on all programs that were tried.
         tried = [(slot, times) for slot, times in enabled if best >> slot.index & 1]
         tried.sort(
             key=lambda each: (each[0].writes, (self.those_touching(each[0]) & movable).bit_count(), -each[0].index)
         )
-        return _Plan((), tuple(tried), tuple(hopeless))
+        return _Plan((), tuple(tried))
 
     def closure(self, start: _Slot, movable: int, movers: dict[int, _Slot]) -> int:
         """The smallest persistent set with a slot's threads in it: enabled slots, as bits by their index.
