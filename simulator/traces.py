@@ -29,7 +29,7 @@ __all__ = ["EVERY_REDUCTION", "Reduction", "TraceCensus", "count_traces"]
 MAX_STATES = 2_000_000
 LONGEST = 50_000
 """Steps after which a trace is taken to have no end, unless told otherwise."""
-LOOK_AT_CLOCK = 1024
+LOOK_AT_CLOCK = 128
 UNFINISHED = -1
 """In place of the number of a pair whose steps are still being followed."""
 
@@ -105,6 +105,7 @@ def count_traces(
     budget = (budget or Budget()).begun()
     if max_steps is not None:
         reductions &= Reduction.SYMMETRY
+        longest = max_steps
     while True:
         try:
             with without_collecting():
@@ -349,20 +350,22 @@ class _Counting:
         if self.max_steps is not None and node & self.steps_mask == self.max_steps:
             return []
         moving = []
+        touching: dict[int, int] = {}
+        writing: dict[int, int] = {}
         for slot, times in self.plan(node >> self.shared_bits).tried:
             step = self.step(slot, (node >> slot.shift) & slot.mask)
             assert step is not None
             moving.append((slot, times, step))
+            bit = slot.bit
+            touching[bit] = touching.get(bit, 0) | slot.full
+            if step.writes:
+                writing[bit] = writing.get(bit, 0) | slot.full
         found = []
         for slot, times, step in moving:
-            keep = -1
-            if slot.mask:
-                bit = slot.bit
-                for other, _, others in moving:
-                    if other.bit == bit and (step.writes or others.writes):
-                        keep &= ~other.full
+            # Steps that touch nothing share the bit 0; none of them writes.
+            wakes = (touching if step.writes else writing).get(slot.bit, 0)
             reached, awake = self.settled(node + step.delta)
-            found.append(_Branch(reached, awake, slot.field, slot.full, times, keep, step.writes))
+            found.append(_Branch(reached, awake, slot.field, slot.full, times, ~wakes, step.writes))
         return found
 
     def settled(self, node: int) -> tuple[int, int]:
