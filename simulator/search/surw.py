@@ -9,8 +9,9 @@ interleaving stays possible, always.
 
 Which events are interesting: those that touch one thing (a memory location, or a lock) that more than one
 thread touches, chosen anew for each run, all equally likely; or those that the caller says. How many of them each
-thread takes is counted in the run that `probe` looks at. A thread that has more of them than that weighs 1, and when
-all that could move are held back (the one that is to move is blocked, or has ended), who is next is drawn among them.
+thread takes is counted in the run that `probe` looks at. A thread that comes to one more than that weighs 1, and gets its
+share of the turn there and then; and when all that could move are held back (the one that is to move is blocked, or
+has ended), who is next is drawn among them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def surw(
     """SURW runs without end, lazily.
 
     Each takes one number of `draw` for what is interesting, where there is a choice, one for each choice of who takes
-    the next interesting step, and one for each step. Without anything interesting they are random walks.
+    the next interesting step, and one for each step; and one for each interesting step that a thread was not expected
+    to take. Without anything interesting they are random walks.
 
     >>> import random
     >>> from simulator.ops import Pause
@@ -65,13 +67,21 @@ def surw(
         path: list[int] = []
         choices = moves[state]
         while choices and len(path) != max_steps:
-            free = [move for move in choices if move[0] == turn or not among[move[2]]]
-            if not free:
-                turn = _drawn([thread for thread, _, _ in choices], [steps or 1 for steps in left], draw)
-                free = [move for move in choices if move[0] == turn]
+            free = [move for move in choices if not among[move[2]]]
+            if len(free) < len(choices):
+                held = [move for move in choices if among[move[2]]]
+                for thread, _, _ in held:
+                    if not left[thread]:
+                        # One more than was expected. Had that been known, it would have had its chance of the turn.
+                        left[thread] = 1
+                        if not int(draw() * sum(left)):
+                            turn = thread
+                if not free and all(thread != turn for thread, _, _ in held):
+                    turn = _drawn([thread for thread, _, _ in held], left, draw)
+                free += [move for move in held if move[0] == turn]
             thread, state, event = free[int(draw() * len(free))]
             if among[event]:
-                left[thread] -= left[thread] > 0
+                left[thread] -= 1
                 turn = _drawn(everyone, left, draw)
             path.append(thread)
             choices = moves[state]

@@ -38,7 +38,7 @@ from tests.conftest import PROFILE
 from tests.laws.chances import chi_squared, critical, distribution, every_run
 from tests.laws.programs import Small, any_programs, small_programs
 
-many = settings(max_examples=2000 if PROFILE == "thorough" else 200)
+many = settings(max_examples=2000 if PROFILE == "thorough" else 150)
 few = settings(max_examples=1000 if PROFILE == "thorough" else 40)
 
 Sampler = Callable[..., Iterator[Interleaving]]
@@ -275,7 +275,7 @@ def short(machine: Machine) -> list[Interleaving]:
     return everything
 
 
-@many
+@few
 @given(any_programs)
 def test_weighted_walks_are_uniform_where_threads_never_block_and_keep_their_lengths(small: Small) -> None:
     machine = Machine(small.program())
@@ -295,7 +295,7 @@ def blocked(machine: Machine, schedule: tuple[int, ...]) -> bool:
     return any(len(here.enabled) < sum(map(bool, here.pending.values())) for here in run.situations)
 
 
-@many
+@few
 @given(any_programs)
 def test_every_interleaving_is_possible_under_surw_and_under_weights(small: Small) -> None:
     machine = Machine(small.program())
