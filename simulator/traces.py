@@ -27,6 +27,7 @@ from simulator.trace import Outcome, memory_dict
 __all__ = ["EVERY_REDUCTION", "Reduction", "TraceCensus", "count_traces"]
 
 MAX_STATES = 2_000_000
+"""Each takes half a kilobyte to one."""
 LONGEST = 50_000
 """Steps after which a trace is taken to have no end, unless told otherwise."""
 LOOK_AT_CLOCK = 128
@@ -181,21 +182,6 @@ class _Plan(NamedTuple):
     """Otherwise, the enabled slots to try with how many threads are in each; empty at the end of a run."""
 
 
-class _Branch(NamedTuple):
-    """One step to try from a state."""
-
-    reached: int
-    """The node after the step and the private steps that follow."""
-    awake: int
-    """A sleep set that meets this mask afterwards counts nothing: one of the private steps sleeps in it."""
-    field: int
-    full: int
-    times: int
-    keep: int
-    """Who of a sleep set still sleeps after the step."""
-    writes: bool
-
-
 class _Counting:
     """A node is one integer: the memory and lock fields, and above them how many threads are in each slot.
 
@@ -230,7 +216,6 @@ class _Counting:
         self.slots: list[_Slot] = []
         self.by_local: dict[tuple[int, int], _Slot] = {}
         self.plans: dict[int, _Plan] = {}
-        self.known_branches: dict[int, list[_Branch]] = {}
         self.futures: dict[tuple[int, int], _Future] = {}
         self.touching: dict[int, int] = {}
         self.writing: dict[int, int] = {}
@@ -315,17 +300,31 @@ class _Counting:
         )
 
     def after(self, node: int, sleep: int) -> dict[tuple[int, int], int]:
-        """The nodes and sleep sets one step on, each with how many threads' steps lead there."""
+        """The nodes and sleep sets one step on, each with how many threads' steps lead there; none at the end of a run."""
         found: dict[tuple[int, int], int] = {}
-        branches = self.known_branches.get(node)
-        if branches is None:
-            branches = self.known_branches[node] = self.branches(node)
-        for reached, awake, field, full, times, keep, writes in branches:
-            left = times - ((sleep & full) >> field)
+        if self.max_steps is not None and node & self.steps_mask == self.max_steps:
+            return found
+        moving = []
+        touching: dict[int, int] = {}
+        writing: dict[int, int] = {}
+        for slot, times in self.plan(node >> self.shared_bits).tried:
+            value = (node >> slot.shift) & slot.mask
+            step = slot.steps[value] if value in slot.steps else self.grow(slot, value)
+            assert step is not None
+            moving.append((slot, times, step))
+            bit = slot.bit
+            touching[bit] = touching.get(bit, 0) | slot.full
+            if step.writes:
+                writing[bit] = writing.get(bit, 0) | slot.full
+        for slot, times, step in moving:
+            field = slot.field
+            left = times - ((sleep & slot.full) >> field)
             if not left:
                 continue
-            after = sleep & keep
-            if writes:
+            # Steps that touch nothing share the bit 0; none of them writes.
+            after = sleep & ~(touching if step.writes else writing).get(slot.bit, 0)
+            reached, awake = self.settled(node + step.delta)
+            if step.writes:
                 # Threads in one slot do the same, so of those that write each wakes all the others.
                 if not after & awake:
                     found[reached, after] = found.get((reached, after), 0) + left
@@ -345,31 +344,8 @@ class _Counting:
             outcome = self.machine.outcome(self.state(node), cut=cut)
             outcomes[outcome] = outcomes.get(outcome, 0) + ways
 
-    def branches(self, node: int) -> list[_Branch]:
-        """Each step to try from a node, in order; none at the end of a run."""
-        if self.max_steps is not None and node & self.steps_mask == self.max_steps:
-            return []
-        moving = []
-        touching: dict[int, int] = {}
-        writing: dict[int, int] = {}
-        for slot, times in self.plan(node >> self.shared_bits).tried:
-            step = self.step(slot, (node >> slot.shift) & slot.mask)
-            assert step is not None
-            moving.append((slot, times, step))
-            bit = slot.bit
-            touching[bit] = touching.get(bit, 0) | slot.full
-            if step.writes:
-                writing[bit] = writing.get(bit, 0) | slot.full
-        found = []
-        for slot, times, step in moving:
-            # Steps that touch nothing share the bit 0; none of them writes.
-            wakes = (touching if step.writes else writing).get(slot.bit, 0)
-            reached, awake = self.settled(node + step.delta)
-            found.append(_Branch(reached, awake, slot.field, slot.full, times, ~wakes, step.writes))
-        return found
-
     def settled(self, node: int) -> tuple[int, int]:
-        """The node after all private steps, and the sleep sets that they leave nothing of."""
+        """The node after all private steps, and whose steps they were: a sleep set with one of these counts nothing."""
         shared_bits = self.shared_bits
         private = self.plan(node >> shared_bits).private
         if not private:
@@ -544,7 +520,6 @@ class _Counting:
     def forget(self) -> None:
         """Nothing of what was planned; the tables of steps stay."""
         self.plans.clear()
-        self.known_branches.clear()
         self.foreseen = 0
         self.futures.clear()
         self.touching.clear()
