@@ -155,6 +155,8 @@ class Dpor:
         self.stop = Stop.COMPLETE
         self.fused = Fused(machine)
         self._walk = _Walk(self.fused)
+        self._watch = 0
+        """The depth at which it is looked next whether a state came again."""
         self._things: dict[tuple[bool, Hashable], int] = {}
         self._touches: dict[int, _Touch] = {}
         self._ends: dict[State, tuple[Step, ...]] = {}
@@ -164,7 +166,12 @@ class Dpor:
         fused, touches, walk = self.fused, self._touches, self._walk
         fields, local_mask, grow = fused.fields, fused.local_mask, fused.grow
         limit = LONGEST if self.max_steps is None else self.max_steps
-        watch = 2 * sum(len(rows) for rows in self.machine.rows) + 64
+        self._watch = 2 * sum(len(rows) for rows in self.machine.rows) + 64
+        if resume is not None:
+            self.stop, self._watch = Stop(resume.stop), resume.watch
+            if not resume.path or (self.max_steps is None and self.stop is not Stop.COMPLETE):
+                return
+        watch = self._watch
         room = len(walk.steps)
         states, sleeps, wakeups, taken = walk.states, walk.sleeps, walk.wakeups, walk.taken
         steps, events, before, causes, undo = walk.steps, walk.events, walk.before, walk.causes, walk.undo
@@ -181,7 +188,7 @@ class Dpor:
             while True:
                 state = states[depth]
                 wakeup = wakeups[depth]
-                cut = taken[depth] >= limit
+                cut = taken[depth] >= limit and (taken[depth] > limit or bool(fused.moves(state)))
                 if cut:
                     break
                 if wakeup:
@@ -283,7 +290,7 @@ class Dpor:
                 if depth + 1 >= room:
                     room = walk.deepen()
                 if depth == watch:
-                    watch *= 2
+                    watch = self._watch = 2 * watch
                     if self.max_steps is None and len(set(states[: depth + 1])) <= depth:
                         self.stop = Stop.ENDLESS
                         break
@@ -294,10 +301,11 @@ class Dpor:
             elif self.stop is Stop.ENDLESS or cut:
                 if self.stop is not Stop.ENDLESS:
                     self.stop = Stop.STEPS
-                yield self._cut(schedule, limit)
                 if self.max_steps is None:
+                    yield self._cut(schedule, limit)
                     return
                 self._reverse_races(walk)
+                yield self._cut(schedule, limit)
             elif not sleeps[depth]:
                 self._reverse_races(walk)
                 yield Interleaving(tuple(schedule), state, False)
@@ -409,7 +417,8 @@ class Dpor:
         steps_of, accesses, writes_to = walk.steps_of, walk.accesses, walk.writes
         mover, thing, writes = last
         left: Step | None = last
-        told_by = place_of_last
+        # Steps that had a say, as bits.
+        told_by = 1 << place_of_last
         sure = True
         while True:
             for branch in siblings:
@@ -422,7 +431,7 @@ class Dpor:
                         conflicts &= own - 1
                         if not conflicts:
                             rest ^= own
-                            told_by = max(told_by, own.bit_length() - 1)
+                            told_by |= own
                     elif not conflicts and left is not None and thread == mover:
                         left = None
                     elif not conflicts:
@@ -430,12 +439,12 @@ class Dpor:
                             break
                         sure = False
                     if conflicts:
-                        told_by = max(told_by, (conflicts & -conflicts).bit_length() - 1)
+                        told_by |= conflicts & -conflicts
                         break
                     place += 1
                 else:
                     if not branch.after:
-                        return told_by if sure else -1
+                        return told_by.bit_length() - 1 if sure else -1
                     siblings = branch.after
                     break
                 if place > start:
@@ -444,10 +453,10 @@ class Dpor:
                     branch.after = siblings
                     branch.steps = branch.steps[:place]
                     siblings.append(_Branch(walk.spelt(rest, left), 0, []))
-                    return max(told_by, rest.bit_length() - 1) if sure else -1
+                    return (told_by | rest).bit_length() - 1 if sure else -1
             else:
                 siblings.append(_Branch(walk.spelt(rest, left), 0, []))
-                return max(told_by, rest.bit_length() - 1) if sure else -1
+                return (told_by | rest).bit_length() - 1 if sure else -1
 
     def _instead(self, walk: _Walk, second: int, first: int) -> Step:
         """The second step of a race, taken where the first one was."""
@@ -520,6 +529,8 @@ class Dpor:
             path=[walk.steps[position][0] for position in range(walk.depth)],
             sleeping=[[step[0] for step in walk.sleeps[depth]] for depth in range(walk.depth)],
             wakeups=[[_tree(branch) for branch in walk.wakeups[depth]] for depth in range(walk.depth)],
+            watch=self._watch,
+            stop=self.stop.value,
         )
 
     def _put_back(self, walk: _Walk, place: Place) -> None:
@@ -546,12 +557,15 @@ Tree = tuple[list[int], list["Tree"]]
 
 
 class Place(NamedTuple):
-    """A place in the search, all in thread numbers: the run just handed out, and at each of its steps (before it) who
-    sleeps and which branches are still to be taken."""
+    """A place in the search, in thread numbers: the run just handed out, and at each of its steps (before it) who sleeps
+    and which branches are still to be taken. Then the depth at which the search looks next whether a state came again,
+    and what it said of its runs so far: `Dpor.stop`."""
 
     path: list[int]
     sleeping: list[list[int]]
     wakeups: list[list[Tree]]
+    watch: int
+    stop: str
 
 
 def _tree(branch: _Branch) -> Tree:
