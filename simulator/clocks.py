@@ -9,9 +9,9 @@ pairs are next to each other in some equivalent run.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
-from simulator.ops import Access, Footprint, dependent
+from simulator.ops import Access, Footprint
 from simulator.trace import Event
 
 __all__ = ["HappensBefore", "canonical_form"]
@@ -20,7 +20,7 @@ Clock = dict[str, int]
 
 
 class HappensBefore:
-    """The order of cause over a sequence of events, by their positions.
+    """The order of cause over a sequence of events, by their positions. It grows and shrinks at its end.
 
     >>> from simulator.bodies import SourceLine
     >>> from simulator.ops import Read, Write
@@ -30,46 +30,76 @@ class HappensBefore:
     (True, [(0, 1)])
     """
 
-    def __init__(self, events: Sequence[Event]) -> None:
-        self._threads = [event.thread for event in events]
-        self._footprints = [event.footprint for event in events]
-        self._clocks: list[Clock] = []
-        self._numbers: list[int] = []
-        self._parents: list[list[int]] = []
-        """For each event, the latest earlier events that it depends on: its own thread's and those on the same object."""
-        last: dict[str, int] = {}
-        writes: dict[Hashable, int] = {}
-        reads: dict[Hashable, list[int]] = {}
-        for position, (thread, touched) in enumerate(zip(self._threads, self._footprints, strict=True)):
-            parents = [last[thread]] if thread in last else []
-            if touched.access != Access.NONE:
-                thing = (touched.on_lock, touched.name)
-                if thing in writes:
-                    parents.append(writes[thing])
-                if touched.access == Access.WRITE:
-                    parents.extend(reads.pop(thing, ()))
-                    writes[thing] = position
-                else:
-                    reads.setdefault(thing, []).append(position)
-            clock: Clock = {}
-            for parent in parents:
-                for name, count in self._clocks[parent].items():
-                    if count > clock.get(name, 0):
-                        clock[name] = count
-            number = self._numbers[last[thread]] + 1 if thread in last else 1
-            clock[thread] = number
-            last[thread] = position
-            self._clocks.append(clock)
-            self._numbers.append(number)
-            self._parents.append(sorted(set(parents)))
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self._threads: list[str] = []
+        self._footprints: list[Footprint] = []
+        # For each event, those before it and itself, as bits by position; the first steps of the reversible pairs that
+        # it ends; and what `pop` puts back.
+        self._causes: list[int] = []
+        self._races: list[tuple[int, ...]] = []
+        self._undo: list[tuple[int, int, tuple[int, ...]]] = []
+        # For each thread its latest event, and for each thing its last write and the reads since.
+        self._latest: dict[str, int] = {}
+        self._written: dict[tuple[bool, Hashable], int] = {}
+        self._read: dict[tuple[bool, Hashable], tuple[int, ...]] = {}
+        for event in events:
+            self.push(event)
+
+    def push(self, event: Event) -> tuple[int, ...]:
+        """Add an event at the end; the positions of the first steps of the reversible pairs that it ends."""
+        thread, touched = event.thread, event.footprint
+        position = len(self._threads)
+        previous = self._latest.get(thread, -1)
+        causes = self._causes[previous] if previous >= 0 else 0
+        last, since = -1, ()
+        races: tuple[int, ...] = ()
+        if touched.access != Access.NONE:
+            thing = (touched.on_lock, touched.name)
+            last, since = self._written.get(thing, -1), self._read.get(thing, ())
+            direct: tuple[int, ...] = (last,) if last >= 0 else ()
+            if touched.access == Access.WRITE:
+                direct = since or direct
+                self._written[thing] = position
+                self._read[thing] = ()
+            else:
+                self._read[thing] = (*since, position)
+            races = tuple(
+                one
+                for one in direct
+                if not causes >> one & 1 and not any(self._causes[other] >> one & 1 for other in direct if other != one)
+            )
+            for one in direct:
+                causes |= self._causes[one]
+        self._threads.append(thread)
+        self._footprints.append(touched)
+        self._causes.append(causes | 1 << position)
+        self._races.append(races)
+        self._undo.append((previous, last, since))
+        self._latest[thread] = position
+        return races
+
+    def pop(self) -> None:
+        """Take the last event away."""
+        previous, last, since = self._undo.pop()
+        self._latest[self._threads.pop()] = previous
+        touched = self._footprints.pop()
+        if touched.access != Access.NONE:
+            thing = (touched.on_lock, touched.name)
+            self._written[thing], self._read[thing] = last, since
+        self._causes.pop()
+        self._races.pop()
 
     def before(self, first: int, second: int) -> bool:
         """Whether the event at `first` happened before the one at `second`; an event is not before itself."""
-        return first != second and self._clocks[second].get(self._threads[first], 0) >= self._numbers[first]
+        return first != second and bool(self._causes[second] >> first & 1)
 
     def clock(self, position: int) -> Clock:
         """The vector clock of an event: for each thread, how many of its steps came before or are this one."""
-        return dict(self._clocks[position])
+        clock: Clock = {}
+        for other, thread in enumerate(self._threads[: position + 1]):
+            if self._causes[position] >> other & 1:
+                clock[thread] = clock.get(thread, 0) + 1
+        return clock
 
     def footprint(self, position: int) -> Footprint:
         """What the event at a position touched."""
@@ -77,16 +107,7 @@ class HappensBefore:
 
     def races(self) -> list[tuple[int, int]]:
         """Reversible pairs, in order of the second: dependent, of two threads, and nothing between that orders them."""
-        found = []
-        for second, parents in enumerate(self._parents):
-            for first in parents:
-                if self._threads[first] == self._threads[second]:
-                    continue
-                if not dependent(self._footprints[first], self._footprints[second]):
-                    continue
-                if not any(self.before(first, other) for other in parents if other != first):
-                    found.append((first, second))
-        return found
+        return [(first, second) for second, firsts in enumerate(self._races) for first in sorted(firsts)]
 
 
 def canonical_form(events: Sequence[Event]) -> tuple[tuple[tuple[str, str, str], ...], ...]:

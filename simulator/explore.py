@@ -7,10 +7,12 @@ search shares with another lives here and not in both: budgets, riding detectors
 from __future__ import annotations
 
 import itertools
+from base64 import b64decode, b64encode
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from simulator.analysis.data_race import RacingNow
 from simulator.analysis.deadlock import wait_for, waiting_cycles
 from simulator.analysis.detector import Detector, Sightings
 from simulator.analysis.detectors import detectors_for
@@ -18,6 +20,7 @@ from simulator.analysis.finding import Finding, Kind, Share, Sighting, Status
 from simulator.analysis.lock_order import CycleSeen, LockOrder, explain_cycle, lock_cycles, lock_edges
 from simulator.analysis.riders import Riders
 from simulator.census import Census, count
+from simulator.clocks import HappensBefore
 from simulator.errors import EndlessError, InternalError, LimitError, UsageError
 from simulator.machine import COMPACT, LayoutFull, Machine, State
 from simulator.program import Program
@@ -29,19 +32,23 @@ from simulator.search.graph import Explored, StateGraph
 from simulator.search.naive import Interleaving
 from simulator.search.reduced import Reduced, ReducedGraph, Reduction
 from simulator.search.replay import run_of
-from simulator.search.shortest import shortest_schedules
+from simulator.search.shortest import MAX_NODES, shortest_schedules
 from simulator.shares import shares
-from simulator.trace import Outcome, Pending, Run
+from simulator.trace import Event, Outcome, Pending, Run
 from simulator.traces import TraceCensus, count_traces
 
 __all__ = ["MAX_STATES", "MAX_STEPS", "Checkpoint", "Report", "Scheduler", "check", "explore"]
 
 COUNTED_STATES = 100_000
 """States that a check visits to count interleavings, traces or shares, unless the search itself visited more."""
+NEAR = 30_000
+"""Nodes that are searched for a shortest witness after a search that does not visit every state."""
 FEW_STATES = 20_000
 """States up to which every one of them is visited when nobody chose a scheduler."""
 FEW_TRACES = 2_000
 """Traces up to which each is run when nobody chose a scheduler, and states are many."""
+KEY_BYTES = 16
+"""The length of a trace's key, as `TraceKeys` makes it."""
 
 
 class Checkpoint(Protocol):
@@ -103,8 +110,8 @@ def check(
     options = Options(chosen, budget, seed, bound, depth).filled_in()
     if reductions is not Reduction.ALL and chosen is not Scheduler.REDUCED:
         raise UsageError(f"reductions can be switched off of the reduced search; {chosen} has none of them")
-    if checkpoint is not None and (chosen.visits_states or chosen.is_bounded):
-        raise UsageError(f"{chosen} cannot be saved and resumed; dpor, naive and the samplers can")
+    if checkpoint is not None and chosen.visits_states:
+        raise UsageError(f"{chosen} cannot be saved and resumed: it goes through states; what goes through runs can")
     machine = Machine(program, merge=merge, bits=COMPACT)
     while True:
         try:
@@ -208,6 +215,8 @@ class _Check:
         # What follows grows the tables further; what was explored is what is known now.
         self.pending = self.all_pending()
         self.counted_states = max(COUNTED_STATES, 2 * explored.states)
+        # Where the states are too many to be visited, a shortest schedule is either near or out of reach.
+        self.shortest_nodes = NEAR if self.scheduler in (Scheduler.REDUCED, Scheduler.DPOR) else MAX_NODES
         census: Census | None = None
         trace_census: TraceCensus | None = None
         missing = traces_missing = str(Stop.INTERRUPTED)
@@ -292,13 +301,20 @@ class _Check:
         explored = Explored(runs=0)
         saved = None if self.checkpoint is None else self.checkpoint.load()
         walk = Walk(self.machine, self.options, resume=None if saved is None else saved["walk"])
-        gone_through = _GoneThrough(self.machine, self.riders(self.detectors), explored)
+        riding = self.riders(detector for detector in self.detectors if detector.kind is not Kind.DATA_RACE)
+        gone_through = _GoneThrough(self.machine, riding, explored)
         keys = None if self.scheduler is Scheduler.DPOR else TraceKeys(self.machine)
-        distinct: set[bytes] = set()
+        # In the order in which they came, so that what is saved is the same every time.
+        distinct: dict[bytes, None] = {}
         if saved is not None:
             gone_through.put_back(saved)
-            distinct.update(map(bytes.fromhex, saved["traces"]))
+            keys_saved = b64decode(saved["traces"])
+            distinct.update((keys_saved[at : at + KEY_BYTES], None) for at in range(0, len(keys_saved), KEY_BYTES))
         number = explored.runs or 0
+        if self.budget.max_interleavings is not None and number > self.budget.max_interleavings:
+            raise UsageError(
+                f"the checkpoint holds {number:,} runs, more than max_interleavings {self.budget.max_interleavings:,}"
+            )
         deadline = self.budget.deadline()
         try:
             for found in walk:
@@ -307,32 +323,35 @@ class _Check:
                     break
                 gone_through.go(found)
                 if keys is not None:
-                    distinct.add(keys.key(found.schedule))
+                    distinct[keys.key(found.schedule)] = None
                 number += 1
                 explored.runs = number
-                if self.checkpoint is not None and self.checkpoint.due():
+                late = number % 256 == 0 and self.budget.late(deadline, number)
+                # At the limit before the run is asked for that tells whether there are more: it is not gone through.
+                if self.checkpoint is not None and (
+                    late or number == self.budget.max_interleavings or self.checkpoint.due()
+                ):
                     self.checkpoint.save(self.saved(gone_through, walk, distinct))
-                if number % 256 == 0 and self.budget.late(deadline, number):
+                if late:
                     explored.stop = Stop.TIMEOUT
                     break
             else:
                 explored.stop = walk.stop
-            if self.checkpoint is not None:
-                self.checkpoint.save(self.saved(gone_through, walk, distinct))
+                if self.checkpoint is not None:
+                    self.checkpoint.save(self.saved(gone_through, walk, distinct))
         except KeyboardInterrupt:
             explored.stop = Stop.INTERRUPTED
         self.traces = number if keys is None else len(distinct)
         self.taken = set(gone_through.taken)
         self.notes.extend(walk.notes)
-        if walk.bounded is not None and walk.bounded.levels:
-            self.within = walk.bounded.levels[-1].cost
+        self.within = walk.within
         return explored
 
-    def saved(self, gone_through: _GoneThrough, walk: Walk, distinct: set[bytes]) -> dict[str, Any]:
+    def saved(self, gone_through: _GoneThrough, walk: Walk, distinct: Iterable[bytes]) -> dict[str, Any]:
         """All that it takes to go on from here, in plain types."""
         return {
             **gone_through.saved(),
-            "traces": sorted(key.hex() for key in distinct),
+            "traces": b64encode(b"".join(distinct)).decode(),
             "walk": walk.place(),
         }
 
@@ -368,7 +387,9 @@ class _Check:
         found: dict[Sighting, tuple[int, ...]] = {}
         for wanted, detectors in self.apart(seen):
             if wanted:
-                found |= shortest_schedules(self.machine, self.riders(detectors), wanted, self.budget)
+                found |= shortest_schedules(
+                    self.machine, self.riders(detectors), wanted, self.budget, max_nodes=self.shortest_nodes
+                )
         return found
 
     def shares(self, seen: Mapping[Sighting, tuple[int, ...]]) -> dict[Sighting, Share]:
@@ -376,7 +397,7 @@ class _Check:
         for wanted, detectors in self.apart(seen):
             if wanted:
                 found |= shares(
-                    self.machine, self.riders(detectors), wanted, max_states=self.counted_states, budget=self.budget
+                    self.machine, self.riders(detectors), wanted, max_states=self.shortest_nodes, budget=self.budget
                 )
         return found
 
@@ -430,7 +451,9 @@ class _Check:
                     continue
                 status = Status.IMPOSSIBLE
             riders = self.riders([CycleSeen(sighting)])
-            schedule = shortest_schedules(self.machine, riders, [sighting], self.budget).get(sighting)
+            schedule = shortest_schedules(
+                self.machine, riders, [sighting], self.budget, max_nodes=self.shortest_nodes
+            ).get(sighting)
             if schedule is None:
                 yield replace(explain_cycle(sighting, cycle, None), status=status)
                 continue
@@ -506,6 +529,10 @@ class _GoneThrough:
         self._states = [machine.initial]
         memo, seen = riders.start
         self._memos = [memo]
+        # Races are reversible pairs: cheaper to read off the order of cause than to carry along as a memo.
+        self._order = HappensBefore()
+        self._happened: list[Event] = []
+        self._racing = RacingNow()
         self._outcomes: dict[tuple[State, bool], Outcome] = {}
         self._at_end: dict[State, Sightings] = {}
         self._note((*seen, *riders.in_state(machine.initial)), ())
@@ -525,12 +552,15 @@ class _GoneThrough:
     def fold(self, schedule: tuple[int, ...]) -> None:
         """The detectors over a run's steps."""
         states, memos, riders, taken = self._states, self._memos, self.riders, self.taken
+        events, happened = self.machine.events, self._happened
         shared = 0
         for mine, other in zip(schedule, self._schedule, strict=False):
             if mine != other:
                 break
             shared += 1
-        del states[shared + 1 :], memos[shared + 1 :]
+        for _ in range(len(states) - 1 - shared):
+            self._order.pop()
+        del states[shared + 1 :], memos[shared + 1 :], happened[shared:]
         state, memo = states[-1], memos[-1]
         covers = False
         for length in range(shared, len(schedule)):
@@ -539,6 +569,9 @@ class _GoneThrough:
             if event not in taken:
                 taken[event] = None
                 covers = True
+            happened.append(events[event])
+            for first in self._order.push(events[event]):
+                seen += self._racing.together(happened[first], events[event])
             if seen or riders.watches_memory:
                 self._note((*seen, *riders.in_state(state)), schedule[: length + 1])
             states.append(state)

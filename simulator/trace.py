@@ -100,18 +100,18 @@ class Event:
     held: tuple[Hashable, ...] = ()
     notices: tuple[Notice, ...] = ()
     pending: Pending | None = None
+    footprint: Footprint = field(init=False, repr=False, compare=False)
+    """What the step touched. An update whose function raised has written nothing: it only read."""
+
+    def __post_init__(self) -> None:
+        touched = footprint(self.operation, self.answer)
+        if isinstance(self.operation, Update) and any(isinstance(notice, Threw) for notice in self.notices):
+            touched = touched._replace(access=Access.READ)
+        object.__setattr__(self, "footprint", touched)
 
     def by(self, thread: str) -> Event:
         """The same step taken by another thread with the same body."""
         return self if thread == self.thread else replace(self, thread=thread)
-
-    @property
-    def footprint(self) -> Footprint:
-        """What the step touched. An update whose function raised has written nothing: it only read."""
-        touched = footprint(self.operation, self.answer)
-        if isinstance(self.operation, Update) and any(isinstance(notice, Threw) for notice in self.notices):
-            return touched._replace(access=Access.READ)
-        return touched
 
     @property
     def text(self) -> str:

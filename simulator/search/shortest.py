@@ -2,34 +2,62 @@
 
 Dijkstra's search over (state, riding memo, thread that moved last). The queue is ordered by the whole of that key, so the
 first schedule that shows a sighting is the shortest one there is.
+
+Of interchangeable threads, one begins only after those before it have: exchanging two of them exchanges them in a
+schedule and changes nothing else about it, so the shortest schedule that is first in thread order begins them in that
+order. (A sighting names objects, no threads.) Where a thread can come back to where it began, "has begun" cannot be read
+off a state, and the search is made again without this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from heapq import heappop, heappush
+from itertools import pairwise
 
 from simulator.analysis.finding import Sighting
 from simulator.analysis.riders import Riders
 from simulator.machine import Machine
 from simulator.search.budget import Budget, without_collecting
 
-__all__ = ["shortest_schedules"]
+__all__ = ["MAX_NODES", "shortest_schedules"]
 
 MAX_NODES = 300_000
 
 
 def shortest_schedules(
-    machine: Machine, riders: Riders, wanted: Collection[Sighting], budget: Budget
+    machine: Machine, riders: Riders, wanted: Collection[Sighting], budget: Budget, *, max_nodes: int = MAX_NODES
 ) -> dict[Sighting, tuple[int, ...]]:
     """For each wanted sighting, the shortest schedule at whose end it is seen, by thread numbers.
 
-    A sighting that is missing from the answer was not reached within `max_states` nodes or the time.
+    A sighting that is missing from the answer was not reached within `max_nodes`, `max_states` of the budget, or the
+    time.
     """
+    limit = min(budget.max_states or max_nodes, max_nodes)
+    found = _searched(machine, riders, wanted, budget, limit, _before(machine))
+    return _searched(machine, riders, wanted, budget, limit, {}) if found is None else found
+
+
+def _before(machine: Machine) -> dict[int, int]:
+    """For each thread that is interchangeable with others, the one of them that has to begin before it."""
+    return {thread: before for group in machine.classes for before, thread in pairwise(group)}
+
+
+def _searched(
+    machine: Machine,
+    riders: Riders,
+    wanted: Collection[Sighting],
+    budget: Budget,
+    limit: int,
+    before: Mapping[int, int],
+) -> dict[Sighting, tuple[int, ...]] | None:
+    """The schedules; None if a thread came back to where it began, and some have to begin in order."""
     missing = set(wanted)
     found: dict[Sighting, tuple[int, ...]] = {}
-    limit = min(budget.max_states or MAX_NODES, MAX_NODES)
     deadline = budget.deadline()
+    # For each thread its bits of a state, and what they are at the beginning.
+    places = [machine.local_mask << shift for shift, _ in machine.fields]
+    starts = [machine.initial & place for place in places]
 
     def note(seen: tuple[Sighting, ...], schedule: tuple[int, ...]) -> None:
         for sighting in seen:
@@ -64,6 +92,16 @@ def shortest_schedules(
                 continue
             still_enabled = any(thread == last for thread, _, _ in moves)
             for thread, reached, event in moves:
+                if before:
+                    if reached & places[thread] == starts[thread]:
+                        return None
+                    first = before.get(thread)
+                    if (
+                        first is not None
+                        and state & places[thread] == starts[thread]
+                        and state & places[first] == starts[first]
+                    ):
+                        continue
                 next_memo, seen = riders.after(memo, event)
                 cost = preemptions + (still_enabled and thread != last)
                 showing = tuple(sighting for sighting in seen if sighting in missing)
