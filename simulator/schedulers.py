@@ -10,6 +10,7 @@ import enum
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from simulator.errors import LimitError, UsageError, nearest
@@ -158,7 +159,9 @@ class Walk:
     """The runs of a program as one scheduler goes through them: iterate over it, then ask `stop`.
 
     `notes` say what has to be known to read the result: PCT's bound, or that a sampler could not be what it is called.
-    A walk can be saved between two runs and taken up again: `place` is in plain types, `resume` takes it.
+    A walk can be saved between two runs and taken up again: `place` is in plain types, `resume` takes it. DPOR, naive
+    enumeration and the samplers go on from there at once. Bounded search, and DPOR with `max_steps`, go through the runs
+    that they gave before once more, without handing them out. A walk that had ended gives nothing, and the same `stop`.
 
     >>> from simulator.ops import Pause
     >>> from simulator.program import Program
@@ -174,22 +177,38 @@ class Walk:
         self.machine = machine
         self.options = options
         self.notes: list[str] = []
-        self.bounded: BoundedSearch | None = None
-        self._resume = resume
-        self._cut = False
+        self._bounded: BoundedSearch | None = None
         self._dpor: Dpor | None = None
         self._random = random.Random(options.seed)
-        self._last: tuple[int, ...] = ()
+        self._resume = resume
+        self._given: int = resume["given"] if resume is not None else 0
+        self._cut: bool = resume["cut"] if resume is not None else False
+        self._last: tuple[int, ...] = tuple(resume["last"]) if resume is not None else ()
+        self._ended: Stop | None = Stop(resume["ended"]) if resume is not None and resume["ended"] else None
+        self._within: int | None = resume["within"] if resume is not None else None
 
     def __iter__(self) -> Iterator[Interleaving]:
+        if self._ended is not None:
+            return
         for found in self._runs():
+            self._given += 1
             self._cut = self._cut or found.cut
             self._last = found.schedule
             yield found
+        self._ended = self.stop
+
+    @property
+    def within(self) -> int | None:
+        """The cost up to which a bounded search gave every run; None before its first level is done, and for others."""
+        if self._bounded is not None and self._bounded.levels:
+            return self._bounded.levels[-1].cost
+        return self._within
 
     @property
     def stop(self) -> Stop:
         """Why it ended, once it has."""
+        if self._ended is not None:
+            return self._ended
         scheduler = self.options.scheduler
         if scheduler.samples:
             return Stop.SAMPLED
@@ -197,7 +216,7 @@ class Walk:
             return self._dpor.stop
         if self._cut:
             return Stop.STEPS
-        if self.bounded is not None and not self.bounded.complete:
+        if self._bounded is not None and not self._bounded.complete:
             return Stop.BOUND
         return Stop.COMPLETE
 
@@ -212,14 +231,22 @@ class Walk:
         match options.scheduler:
             case Scheduler.DPOR:
                 self._dpor = Dpor(machine, max_steps=max_steps)
-                return self._dpor.runs(None if resume is None else Place(*resume["place"]))
+                if resume is None or "place" not in resume:
+                    return islice(self._dpor.runs(), self._given, None)
+                place = Place(*resume["place"])
+                self._dpor.stop = Stop(resume["stop"])
+                # After a run without end, or one without a step that anybody else could see, there are no others.
+                alone = self._dpor.stop is not Stop.COMPLETE or not place.path
+                return iter(()) if alone else self._dpor.runs(place)
             case Scheduler.NAIVE:
-                return interleavings(machine, max_steps=max_steps, beyond=None if resume is None else resume["beyond"])
+                if resume is not None and not self._last:
+                    return iter(())
+                return interleavings(machine, max_steps=max_steps, beyond=self._last)
             case Scheduler.PREEMPTIONS | Scheduler.DELAYS:
-                self.bounded = BoundedSearch(
+                self._bounded = BoundedSearch(
                     machine, options.bound, cost=Cost(options.scheduler.value), max_steps=max_steps
                 )
-                return iter(self.bounded)
+                return islice(self._bounded, self._given, None)
             case Scheduler.RANDOM:
                 return random_walks(machine, draw=draw, max_steps=max_steps)
             case Scheduler.UNIFORM:
@@ -249,15 +276,21 @@ class Walk:
                 raise UsageError(f"{options.scheduler} goes through states, not runs; use check")
 
     def place(self) -> dict[str, Any]:
-        """Where it is, after the run that it gave last."""
-        if self._dpor is not None:
-            return {"place": list(self._dpor.place())}
+        """Where it is, after the run that it gave last; before the first one there is no place."""
+        found: dict[str, Any] = {
+            "given": self._given,
+            "cut": self._cut,
+            "last": list(self._last),
+            "ended": None if self._ended is None else str(self._ended),
+            "within": self.within,
+        }
         if self.options.scheduler.samples:
             version, internal, gauss = self._random.getstate()
-            return {"random": [version, list(internal), gauss]}
-        if self.options.scheduler is Scheduler.NAIVE:
-            return {"beyond": list(self._last)}
-        raise UsageError(f"{self.options.scheduler} cannot be saved and resumed")
+            found["random"] = [version, list(internal), gauss]
+        elif self._dpor is not None and self.options.budget.max_steps is None:
+            # With max_steps, a run that was cut is handed out before its races are reversed: its place is not yet whole.
+            found |= {"place": list(self._dpor.place()), "stop": str(self._dpor.stop)}
+        return found
 
 
 def estimates(machine: Machine, options: Options) -> tuple[Estimate, Estimate]:
