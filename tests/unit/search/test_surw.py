@@ -108,7 +108,7 @@ def test_when_the_one_to_move_is_blocked_another_is_drawn() -> None:
 
 
 def test_a_thread_with_more_interesting_steps_than_expected_may_still_take_them_first() -> None:
-    """Once one of the two orders of the first and the last was impossible: the counts are of one run, where one is first."""
+    """Once a a a b could not happen: in the one run that the counts came from, a takes fewer of them."""
 
     def body():
         yield Read("x")
