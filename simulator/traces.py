@@ -423,7 +423,7 @@ class _Counting:
         """The smallest persistent set with a slot's threads in it: enabled slots, as bits by their index.
 
         What the others can do before one of these moves is independent of these ones' next steps. Until then the locks
-        that these hold stay taken.
+        that the first one holds stay taken.
         """
         inside = 1 << start.index
         held = start.held
@@ -437,7 +437,6 @@ class _Counting:
                 if inside >> mover.index & 1 or (held and not _conflict(self.future(self.slots[index], held), member)):
                     continue
                 inside |= 1 << mover.index
-                held |= mover.held
                 members.append(mover)
         return inside
 
