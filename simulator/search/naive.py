@@ -45,7 +45,8 @@ def interleavings(
     visited = [machine.initial]
     choices = machine.successors(machine.initial)
     if not choices or max_steps == 0:
-        yield Interleaving((), machine.initial, bool(choices))
+        if beyond is None:
+            yield Interleaving((), machine.initial, bool(choices))
         return
     # A schedule is made several hundred thousand times a second: `tuple.__new__` is what `Interleaving(...)` comes to.
     make = tuple.__new__
