@@ -1,9 +1,9 @@
 """Programs of many short threads: where a search that leaves out interleavings loses a trace, if it does.
 
-Two long threads hardly ever show it. What shows it is a race whose reversal needs the steps of a third and a fourth thread,
-and a branch that is taken in the reversal only: `W x || W z || W x || R z || r = R x; W x; if r: R z`. So there are three to five
-threads here, of one to four operations over two locations and two locks, and most of them touch the same thing. No
-program has more than 2,520 interleavings, by its sizes.
+Two long threads hardly ever show it. What shows it is a race whose reversal needs the steps of a third and a fourth
+thread, and a branch that is taken in the reversal only: `W x || W z || W x || R z || r = R x; W x; if r: R z`. So there
+are three to five threads here, of one to four operations over two locations and three locks, and most of them touch the
+same thing. No program has more than 2,520 interleavings, by its sizes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,13 @@ _LOCKING = (
     *("yield Acquire('l')", "yield Acquire('m')", "yield Acquire('k')") * 2,
     *("yield Release('l')", "yield Release('k')", "yield Pause()"),
 )
-_STEPLESS = ("yield Check(r != 0, 'r is 0')", "yield Check(r != 1, 'r is 1')", "assert r != 2, 'r is 2'", "return", "r = r + 1")
+_STEPLESS = (
+    "yield Check(r != 0, 'r is 0')",
+    "yield Check(r != 1, 'r is 1')",
+    "assert r != 2, 'r is 2'",
+    "return",
+    "r = r + 1",
+)
 
 
 def _statement(choose: Choose, left: int, depth: int, locking: bool) -> Statement:
