@@ -67,18 +67,24 @@ def surw(
         path: list[int] = []
         choices = moves[state]
         while choices and len(path) != max_steps:
-            free = [move for move in choices if not among[move[2]]]
-            if len(free) < len(choices):
-                held = [move for move in choices if among[move[2]]]
-                for thread, _, _ in held:
-                    if not left[thread]:
-                        # One more than was expected. Had that been known, it would have had its chance of the turn.
-                        left[thread] = 1
-                        if not int(draw() * sum(left)):
-                            turn = thread
-                if not free and all(thread != turn for thread, _, _ in held):
-                    turn = _drawn([thread for thread, _, _ in held], left, draw)
-                free += [move for move in held if move[0] == turn]
+            free, held = [], []
+            for move in choices:
+                if not among[move[2]]:
+                    free.append(move)
+                    continue
+                held.append(move)
+                if not left[move[0]]:
+                    # One more than was expected. Had that been known, it would have had its chance of the turn.
+                    left[move[0]] = 1
+                    if not int(draw() * sum(left)):
+                        turn = move[0]
+            if held:
+                waiting = [thread for thread, _, _ in held]
+                if not free and turn not in waiting:
+                    turn = _drawn(waiting, left, draw)
+                for move in held:
+                    if move[0] == turn:
+                        free.append(move)
             thread, state, event = free[int(draw() * len(free))]
             if among[event]:
                 left[thread] -= 1
