@@ -113,7 +113,41 @@ def alike_programs(draw: st.DrawFn, *, endless: bool = False) -> Small:
     return Small(tuple(draw(st.permutations(made))))
 
 
+@st.composite
+def _regions(draw: st.DrawFn, most: int) -> Block:
+    """Accesses under one lock, or two, or none, one after another."""
+    made: list[Statement] = []
+    for _ in range(draw(st.integers(1, most))):
+        access = (draw(_access),)
+        inner = (Locked(draw(locks), access, False),) if draw(st.integers(0, 2)) == 0 else access
+        region: Statement = draw(
+            st.sampled_from(
+                [
+                    Locked(draw(locks), inner, False),
+                    Locked(draw(locks), inner, False),
+                    Locked(draw(locks), (), False),
+                    Try(draw(locks), inner, ()),
+                    access[0],
+                ]
+            )
+        )
+        made.append(region)
+    return tuple(made)
+
+
+@st.composite
+def region_programs(draw: st.DrawFn) -> Small:
+    """Two threads that go through three regions at most, or three through two."""
+    threads, most = draw(st.sampled_from([(2, 3), (3, 2)]))
+    made = [draw(_regions(most)) for _ in range(threads)]
+    if draw(st.integers(0, 3)) == 0:
+        made[-1] = made[0]
+    return Small(tuple(made))
+
+
 programs = st.one_of(
+    region_programs(),
+    region_programs(),
     any_programs,
     small_programs(endless=True),
     alike_programs(),
@@ -206,7 +240,7 @@ def test_each_reduction_can_be_switched_off(small: Small, looking: bool, reducti
 
 
 @some
-@given(st.one_of(any_programs, alike_programs()))
+@given(st.one_of(any_programs, alike_programs(), region_programs()))
 def test_nothing_changes_on_narrow_fields_or_without_merging(small: Small) -> None:
     program = of(small, looking_at_each_step=False)
     whole = Whole.of(program)
