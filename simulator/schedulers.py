@@ -160,8 +160,8 @@ class Walk:
 
     `notes` say what has to be known to read the result: PCT's bound, or that a sampler could not be what it is called.
     A walk can be saved between two runs and taken up again: `place` is in plain types, `resume` takes it. DPOR, naive
-    enumeration and the samplers go on from there at once. Bounded search, and DPOR with `max_steps`, go through the runs
-    that they gave before once more, without handing them out. A walk that had ended gives nothing, and the same `stop`.
+    enumeration and the samplers go on from there at once; bounded search goes through the runs that it gave before once
+    more, without handing them out. A walk that had ended gives nothing more, and the same `stop`.
 
     >>> from simulator.ops import Pause
     >>> from simulator.program import Program
@@ -183,7 +183,7 @@ class Walk:
         self._resume = resume
         self._given: int = resume["given"] if resume is not None else 0
         self._cut: bool = resume["cut"] if resume is not None else False
-        self._last: tuple[int, ...] = tuple(resume["last"]) if resume is not None else ()
+        self._last: tuple[int, ...] = ()
         self._ended: Stop | None = Stop(resume["ended"]) if resume is not None and resume["ended"] else None
         self._within: int | None = resume["within"] if resume is not None else None
 
@@ -231,17 +231,9 @@ class Walk:
         match options.scheduler:
             case Scheduler.DPOR:
                 self._dpor = Dpor(machine, max_steps=max_steps)
-                if resume is None or "place" not in resume:
-                    return islice(self._dpor.runs(), self._given, None)
-                place = Place(*resume["place"])
-                self._dpor.stop = Stop(resume["stop"])
-                # After a run without end, or one without a step that anybody else could see, there are no others.
-                alone = self._dpor.stop is not Stop.COMPLETE or not place.path
-                return iter(()) if alone else self._dpor.runs(place)
+                return self._dpor.runs(None if resume is None else Place(*resume["place"]))
             case Scheduler.NAIVE:
-                if resume is not None and not self._last:
-                    return iter(())
-                return interleavings(machine, max_steps=max_steps, beyond=self._last)
+                return interleavings(machine, max_steps=max_steps, beyond=None if resume is None else resume["last"])
             case Scheduler.PREEMPTIONS | Scheduler.DELAYS:
                 self._bounded = BoundedSearch(
                     machine, options.bound, cost=Cost(options.scheduler.value), max_steps=max_steps
@@ -277,6 +269,8 @@ class Walk:
 
     def place(self) -> dict[str, Any]:
         """Where it is, after the run that it gave last; before the first one there is no place."""
+        if self._resume is not None and self._resume["ended"] is not None:
+            return dict(self._resume)
         found: dict[str, Any] = {
             "given": self._given,
             "cut": self._cut,
@@ -287,9 +281,8 @@ class Walk:
         if self.options.scheduler.samples:
             version, internal, gauss = self._random.getstate()
             found["random"] = [version, list(internal), gauss]
-        elif self._dpor is not None and self.options.budget.max_steps is None:
-            # With max_steps, a run that was cut is handed out before its races are reversed: its place is not yet whole.
-            found |= {"place": list(self._dpor.place()), "stop": str(self._dpor.stop)}
+        elif self._dpor is not None:
+            found["place"] = list(self._dpor.place())
         return found
 
 
