@@ -328,69 +328,85 @@ def covered(report: Report) -> str:
     total = report.census.interleavings if report.census is not None else None
     if report.complete:
         return _complete(report, total)
-    of = f" of {number(total)}" if total is not None else ""
+    runs = report.runs or 0
     if report.seed is not None:
         stopped = "" if report.stop is Stop.SAMPLED else f" ({report.stop})"
-        through = f"{of} interleavings" if total is not None else ""
-        runs = f"{plural(report.runs or 0, _SAMPLES.get(report.scheduler, f'{report.scheduler} run'))}{through}"
-        return f"{runs}, seed {report.seed}{stopped}: a sample, not a proof"
+        over = f" over {plural(total, 'interleaving')}" if total is not None else ""
+        return f"{plural(runs, _SAMPLES[report.scheduler])}{over}, seed {report.seed}{stopped}: a sample, not a proof"
     if report.bound is not None:
         unit = str(report.scheduler).removesuffix("s")
         if report.stop is Stop.BOUND:
-            runs = plural(report.runs or 0, "interleaving")
-            return f"all {runs} with at most {plural(report.bound, unit)}{of}: a bound, not a proof"
+            every = f"{number(runs)} of {plural(total, 'interleaving')}" if total else plural(runs, "interleaving")
+            return f"{every}, all with at most {plural(report.bound, unit)}: a bound, not a proof"
         done = f"all with at most {plural(report.within, unit)}" if report.within is not None else "not one level whole"
-        return f"incomplete: {number(report.runs or 0)}{of} interleavings, {done} ({report.stop}): not a proof"
-    advice = ""
-    if report.stop in (Stop.ENDLESS, Stop.STEPS) and report.scheduler is Scheduler.DPOR:
-        advice = "; the graph scheduler covers programs that run for ever"
+        return f"incomplete: {_of_all(runs, total, 'interleaving')}, {done} ({report.stop}): not a proof"
     if report.runs is not None and report.stop in (Stop.ENDLESS, Stop.STEPS):
-        cut = "the last one" if report.stop is Stop.ENDLESS else "some"
-        return f"incomplete: {plural(report.runs, 'run')}, {cut} cut short ({report.stop}){advice}: not a proof"
-    if report.runs is not None:
-        unit = "traces" if report.scheduler is Scheduler.DPOR else "interleavings"
+        advice = ""
         if report.scheduler is Scheduler.DPOR:
-            of = f" of {number(report.trace_census.traces)}" if report.trace_census is not None else ""
-        return f"incomplete: {number(report.runs)}{of} {unit} ({report.stop}): not a proof"
+            advice = "; graph covers programs that run for ever, if they have few states"
+        many = "" if report.runs == 1 else "the last one " if report.stop is Stop.ENDLESS else "some "
+        return f"incomplete: {plural(report.runs, 'run')}, {many}cut short ({report.stop}): not a proof{advice}"
+    if report.scheduler is Scheduler.DPOR:
+        traces = report.trace_census.traces if report.trace_census is not None else None
+        return f"incomplete: {_of_all(runs, traces, 'trace')} ({report.stop}): not a proof"
+    if report.runs is not None:
+        return f"incomplete: {_of_all(runs, total, 'interleaving')} ({report.stop}): not a proof"
     if report.undecided:
-        return f"incomplete: not decided within {number(report.states)} states: {', '.join(report.undecided)}"
+        return f"incomplete: not decided within {plural(report.states, 'state')}: {', '.join(report.undecided)}"
     return f"incomplete: {plural(report.states, 'state')} visited ({report.stop}): not a proof"
 
 
-_SAMPLES = {Scheduler.RANDOM: "random walk", Scheduler.UNIFORM: "uniform sample"}
+_SAMPLES = {
+    Scheduler.RANDOM: "random walk",
+    Scheduler.UNIFORM: "uniform sample",
+    Scheduler.UNIFORM_TRACES: "trace-uniform sample",
+    Scheduler.PCT: "PCT run",
+    Scheduler.POS: "POS run",
+    Scheduler.SURW: "SURW run",
+}
+
+
+def _of_all(count: int, total: int | None, thing: str) -> str:
+    """So many of all there are, if that is known."""
+    return plural(count, thing) if total is None else f"{number(count)} of {plural(total, thing)}"
 
 
 def _complete(report: Report, total: int | None) -> str:
     """What a complete search covered, and by how much work."""
     traces = None if report.trace_census is None else report.trace_census.traces
-    if report.scheduler is Scheduler.DPOR:
-        how = (
-            "one run for each trace" if traces is not None else f"{plural(report.runs or 0, 'run')}, one for each trace"
-        )
-    elif report.runs is not None:
-        how = plural(report.runs, "run")
+    runs = report.runs
+    if runs is None:
+        work = plural(report.states, "state")
+    elif report.scheduler is Scheduler.DPOR:
+        work, traces = "one run for each trace", runs
     else:
-        how = plural(report.states, "state")
+        work, total = plural(runs, "run"), runs
+    uncounted = f"; interleavings not counted: {report.census_missing}"
     if total is None and traces is None:
-        return f"all of {how} covered (complete); interleavings not counted: {report.census_missing}"
+        return f"{_every(report.states, 'state')} covered (complete){uncounted}"
     if total is None:
-        everything = f"all {number(traces or 0)} traces" if traces != 1 else "the only trace"
-        return f"{everything} covered (complete); {how}; interleavings not counted: {report.census_missing}"
-    everything = f"all {number(total)} interleavings" if total != 1 else "the only interleaving"
+        return f"{_every(traces or 0, 'trace')} covered (complete); {work}{uncounted}"
     different = f" ({plural(traces, 'trace')})" if traces is not None and total != 1 else ""
-    return f"{everything}{different} covered (complete); {how}"
+    return f"{_every(total, 'interleaving')}{different} covered (complete); {work}"
+
+
+def _every(count: int, thing: str) -> str:
+    return f"all {number(count)} {thing}s" if count != 1 else f"the only {thing}"
 
 
 def told_beside(report: Report) -> list[str]:
     """What else has to be known: why this scheduler, how many traces were seen, what a sampler promises."""
     lines = [f"picked because: {report.why}"] if report.why else []
     if report.traces is not None and report.scheduler is not Scheduler.DPOR and not report.complete:
-        seen = f"{plural(report.traces, 'different trace')} seen"
-        lines.append(seen if report.trace_census is None else f"{seen}, of {number(report.trace_census.traces)}")
+        if report.trace_census is None:
+            lines.append(f"{plural(report.traces, 'different trace')} seen")
+        else:
+            lines.append(f"{number(report.traces)} of {plural(report.trace_census.traces, 'trace')} seen")
+    cut = ", cut at max_steps" if any(outcome.how == "out of steps" for outcome in report.outcomes) else ""
     if report.traces_estimate is not None:
-        lines.append(f"Knuth's estimate of all traces: {report.traces_estimate}")
+        lines.append(f"Knuth's estimate of all traces{cut}: {report.traces_estimate}")
     if report.interleavings_estimate is not None and report.census is None:
-        lines.append(f"Knuth's estimate of all interleavings: {report.interleavings_estimate}")
+        lines.append(f"Knuth's estimate of all interleavings{cut}: {report.interleavings_estimate}")
     return [*lines, *report.notes]
 
 
