@@ -1,4 +1,4 @@
-"""`--slow`, and at the end of the run one line for each benchmark with what it costs in resumes."""
+"""`--all`, and at the end of the run one line for each benchmark with what it costs in resumes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ RATIOS = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--slow", action="store_true", help="also run the benchmarks that take long")
+    parser.addoption("--all", action="store_true", help="also run the benchmarks that take long")
 
 
 def pytest_configure(config: pytest.Config) -> None:

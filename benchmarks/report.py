@@ -1,4 +1,7 @@
-"""One table of everything: `python -m benchmarks.report` (`--slow` for what takes long, `--rounds N`).
+"""Two tables of everything: `python -m benchmarks.report` (`--all` for what takes long, `--rounds N`, `--only dpor`).
+
+The first has small pieces of work, the best of several rounds; the second the searches at the sizes of papers, each done
+once in a process of its own, with its wall time and peak memory.
 
 Beside each figure stands what it costs in resumes (see `workloads`), which can be compared between machines, and where there is
 one, the figure of the throw-away prototype, which cannot: it was measured on another machine state.
@@ -12,7 +15,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from benchmarks.measure import Measured, bytes_per_state, measure, resume_seconds, start_up
+from benchmarks.measure import Measured, bytes_per_state, measure, measure_alone, resume_seconds, start_up
+from benchmarks.searches import SEARCHES
 from benchmarks.workloads import WORKLOADS
 from scenarios.bank import bank
 from scenarios.counter import counter
@@ -21,7 +25,7 @@ __all__ = ["main"]
 
 
 class Row(NamedTuple):
-    """One line of the table."""
+    """One line of the first table."""
 
     what: str
     measured: str
@@ -29,25 +33,61 @@ class Row(NamedTuple):
     prototype: str = ""
 
 
+class SearchRow(NamedTuple):
+    """One line of the second."""
+
+    what: str
+    wall: str
+    peak: str
+    rates: str
+    resumes: str
+    prototype: str = ""
+
+
 HEAD = Row("what", "measured", "cost in resumes", "prototype, other machine state")
+SEARCH_HEAD = SearchRow(
+    "search", "wall time", "peak memory", "rates", "cost in resumes", "prototype, other machine state"
+)
 
 
-def rows(*, rounds: int, slow: bool) -> Iterator[Row]:
+def rows(*, rounds: int, everything: bool, only: str) -> Iterator[Row]:
     """Measure one after the other; each row as soon as it is known."""
     for workload in WORKLOADS:
-        if not workload.slow or slow:
+        if only in str(workload) and (everything or not workload.slow):
             measured = measure(workload, rounds=1 if workload.slow else rounds)
             yield Row(str(workload), _rates(measured), _costs(measured), workload.prototype)
-    for what, program in (("counter(6,1)", counter(threads=6)), ("bank ring(5)", bank(ring=5))):
-        for riders, with_detectors in (("states alone", False), ("all detectors riding", True)):
-            size = bytes_per_state(program, with_detectors=with_detectors)
-            yield Row(f"memory: {what}, {riders}", f"{size:.0f} bytes a state", "", "82-250 bytes a state")
-    started = start_up()
-    yield Row(
-        "start-up: simulator --help",
-        f"{started.help_seconds:.3f} s, python -c pass {started.python_seconds:.3f} s ({started.ratio:.1f} times)",
-        f"{started.help_seconds / resume_seconds(rounds=9):,.0f} per process",
-    )
+    if only in "memory":
+        for what, program in (("counter(6,1)", counter(threads=6)), ("bank ring(5)", bank(ring=5))):
+            for riders, with_detectors in (("states alone", False), ("all detectors riding", True)):
+                size = bytes_per_state(program, with_detectors=with_detectors)
+                yield Row(f"memory: {what}, {riders}", f"{size:.0f} bytes a state", "", "82-250 bytes a state")
+    if only in "start-up":
+        started = start_up()
+        yield Row(
+            "start-up: simulator --help",
+            f"{started.help_seconds:.3f} s, python -c pass {started.python_seconds:.3f} s ({started.ratio:.1f} times)",
+            f"{started.help_seconds / resume_seconds(rounds=9):,.0f} per process",
+        )
+
+
+def search_rows(*, everything: bool, only: str) -> Iterator[SearchRow]:
+    """The same of the searches, and at the end how much longer a search takes that is saved now and then."""
+    seconds: dict[str, float] = {}
+    for workload in SEARCHES:
+        if only in str(workload) and (everything or not workload.slow):
+            measured = measure_alone(workload)
+            seconds[str(workload)] = measured.seconds
+            yield SearchRow(
+                str(workload),
+                _time(measured.seconds),
+                f"{measured.peak_bytes / 1e6:,.0f} MB",
+                _rates(measured),
+                _costs(measured),
+                workload.prototype,
+            )
+    not_saved, saved = (seconds.get(str(workload)) for workload in SEARCHES if workload.topic == "checkpoint")
+    if not_saved and saved:
+        yield SearchRow("checkpoint: saved against not saved", f"{saved / not_saved:.2f} times", "", "", "")
 
 
 def _rates(measured: Measured) -> str:
@@ -75,9 +115,9 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def render(table: Sequence[Row]) -> str:
+def render(table: Sequence[Sequence[str]]) -> str:
     """Columns as wide as they need to be."""
-    widths = [max(len(row[column]) for row in table) for column in range(len(HEAD))]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in table)
 
 
@@ -85,14 +125,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="take the best of this many (default: 3)")
-    parser.add_argument("--slow", action="store_true", help="also what takes long: the census of counter(5,3)")
+    parser.add_argument("--all", action="store_true", help="also what takes long")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only what has this in its name: 'dpor', say")
     options = parser.parse_args(arguments)
-    table = [HEAD]
-    for row in rows(rounds=options.rounds, slow=options.slow):
-        print(row.what, file=sys.stderr)
+    print(f"{platform.python_implementation()} {platform.python_version()}")
+    _show(
+        f"Best of {options.rounds}, processor time",
+        HEAD,
+        rows(rounds=options.rounds, everything=options.all, only=options.only),
+    )
+    _show("Once, in a process of its own", SEARCH_HEAD, search_rows(everything=options.all, only=options.only))
+
+
+def _show(title: str, head: Sequence[str], found: Iterator[Row] | Iterator[SearchRow]) -> None:
+    table: list[Sequence[str]] = [head]
+    for row in found:
+        print(row[0], file=sys.stderr)
         table.append(row)
-    print(f"{platform.python_implementation()} {platform.python_version()}, best of {options.rounds}, processor time\n")
-    print(render(table))
+    if len(table) > 1:
+        print(f"\n{title}\n\n{render(table)}")
 
 
 if __name__ == "__main__":

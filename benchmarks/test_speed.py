@@ -1,4 +1,7 @@
-"""Every workload under pytest-benchmark, with its cost in resumes. Asserts that the work was done, never how fast."""
+"""Every workload under pytest-benchmark, and every search by itself, with its cost in resumes.
+
+Asserts that the work was done, never how fast.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import time
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.measure import Measured, bytes_per_state, resume_seconds, start_up
+from benchmarks.measure import Measured, bytes_per_state, measure_alone, resume_seconds, start_up
+from benchmarks.searches import SEARCHES
 from benchmarks.workloads import WORKLOADS, Workload, rerunning
 from scenarios.bank import bank
 from scenarios.counter import counter
@@ -21,12 +25,12 @@ from simulator.search.naive import interleavings
 def test_speed(
     benchmark: BenchmarkFixture, workload: Workload, ratios: list[str], request: pytest.FixtureRequest
 ) -> None:
-    if workload.slow and not request.config.getoption("--slow"):
-        pytest.skip("takes long: give --slow")
+    if workload.slow and not request.config.getoption("--all"):
+        pytest.skip("takes long: give --all")
     benchmark.group = workload.topic
     before = resume_seconds(rounds=5)
     done = benchmark.pedantic(
-        workload.work, setup=lambda: ((workload.prepare(),), {}), rounds=1 if workload.slow else 3
+        workload.done, setup=lambda: ((workload.prepare(),), {}), rounds=1 if workload.slow else 3
     )
     assert all(done.values())
     if benchmark.stats is not None:
@@ -36,6 +40,16 @@ def test_speed(
             cost = measured.resumes(unit)
             benchmark.extra_info[f"resumes per {unit.removesuffix('s')}"] = cost
             ratios.append(f"{workload}: one of its {unit} costs {cost:,.1f} resumes")
+
+
+@pytest.mark.parametrize("workload", SEARCHES, ids=str)
+def test_searches(workload: Workload, ratios: list[str], request: pytest.FixtureRequest) -> None:
+    if workload.slow and not request.config.getoption("--all"):
+        pytest.skip("takes long: give --all")
+    measured = measure_alone(workload)
+    assert all(measured.done.values())
+    rates = ", ".join(f"{measured.resumes(unit):,.1f} resumes for one of its {unit}" for unit in measured.done)
+    ratios.append(f"{workload}: {measured.seconds:.2f} s, {measured.peak_bytes / 1e6:,.0f} MB, {rates}")
 
 
 @pytest.mark.parametrize("with_detectors", [False, True], ids=["states alone", "all detectors riding"])

@@ -8,7 +8,7 @@ the machine. This file knows what to run and nothing of clocks.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -47,6 +47,16 @@ class Workload:
     prototype: str = ""
     """The figure of the throw-away prototype: measured elsewhere and earlier, never here."""
     slow: bool = False
+    known: Mapping[str, int] = field(default_factory=dict)
+    """What it has to get done, where that is known."""
+
+    def done(self, prepared: Any) -> Mapping[str, int]:
+        """Do it once, and see that what is known came out."""
+        done = self.work(prepared)
+        for unit, number in self.known.items():
+            if done[unit] != number:
+                raise AssertionError(f"{self}: {done[unit]:,} {unit}, expected {number:,}")
+        return done
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.what}"
