@@ -113,8 +113,7 @@ class ReducedGraph:
         explored = self.explored
         try:
             with without_collecting():
-                explored.stop, self._turn = self._search(self._riders, None)
-                explored.states, explored.transitions = len(self._turn.parents), self._turn.transitions
+                explored.stop = self._search(self._riders, None)
                 if explored.complete and self._loses:
                     self._look_for_lost_updates()
         except KeyboardInterrupt:
@@ -130,7 +129,11 @@ class ReducedGraph:
             for node in self._turn.parents:
                 yield node, partial(self._turn.schedule, node)
 
-    def _search(self, riders: Riders | None, watched: Hashable | None) -> tuple[Stop, _Turn]:
+    def paths(self) -> list[Paths]:
+        """All that the threads do, as far as it was seen: what protection is read off."""
+        return self._steps.paths()
+
+    def _search(self, riders: Riders | None, watched: Hashable | None) -> Stop:
         """Turn after turn, until one ends in which nothing grew that it relied on."""
         explored = self.explored
         while True:
@@ -138,6 +141,9 @@ class ReducedGraph:
             try:
                 stop = turn.search()
             finally:
+                if riders is not None:
+                    self._turn = turn
+                    explored.states, explored.transitions = len(turn.parents), turn.transitions
                 # What a turn saw is there, even if it did not see all.
                 for outcome in turn.outcomes:
                     explored.outcomes.setdefault(outcome, None)
@@ -145,7 +151,7 @@ class ReducedGraph:
                     if sighting not in explored.sightings:
                         explored.sightings[sighting] = tuple(schedule())
             if stop is not None:
-                return stop, turn
+                return stop
             explored.restarts += 1
             self._steps.start_again()
 
@@ -153,7 +159,7 @@ class ReducedGraph:
         undecided = []
         for location in unprotected(self._steps.paths()):
             sighting = Sighting(Kind.LOST_UPDATE, (location,))
-            stop, _ = self._search(None, location)
+            stop = self._search(None, location)
             if sighting not in self.explored.sightings and stop is not Stop.COMPLETE:
                 undecided.append(sighting)
             self.explored.undecided = tuple(undecided)
@@ -206,32 +212,42 @@ class _Steps:
 
     def grow(self, thread: int, local: int, value: int) -> Move | None:
         """Work out one entry of the rows."""
+        move = self._move(thread, local, value)
+        self.fields[thread][1][local][2][value] = move
+        if move is not None:
+            target = self._target(thread, local, move.delta)
+            touched = self.machine.events[move.event].footprint
+            if move.on_memory:
+                self.bits[touched.name] = move.on_memory
+            self.futures[thread].edge(local, value, target, writes=move.writes)
+            self._strides[self._class_of[thread]][Stride(local, touched, target)] = None
+        return move
+
+    def _move(self, thread: int, local: int, value: int) -> Move | None:
         shift, _, known = self._stepping.fields[thread][1][local]
         step = known[value] if value in known else self._stepping.grow(thread, local, value)
-        move: Move | None = None
-        if step is not None:
-            delta, event = step
-            touched = self.machine.events[event].footprint
-            writes = touched.access == Access.WRITE
-            touches = 0 if touched.access == Access.NONE else 1 << shift
-            if touches and not touched.on_lock:
-                self.bits[touched.name] = touches
-            place_after = ((local << self.shifts[thread]) + delta >> self.shifts[thread]) & self.machine.local_mask
-            self.arrive(thread, place_after)
-            self.futures[thread].edge(local, value, place_after, writes=writes)
-            self._strides[self._class_of[thread]][Stride(local, touched, place_after)] = None
-            move = Move(
-                thread=thread,
-                delta=delta,
-                event=event,
-                touches=touches,
-                writes=writes,
-                on_memory=0 if touched.on_lock else touches,
-                plain=not touched.atomic,
-                ends=self.futures[thread].places[place_after].operation is None,
-            )
-        self.fields[thread][1][local][2][value] = move
-        return move
+        if step is None:
+            return None
+        delta, event = step
+        target = self._target(thread, local, delta)
+        self.arrive(thread, target)
+        touched = self.machine.events[event].footprint
+        touches = 0 if touched.access == Access.NONE else 1 << shift
+        return Move(
+            thread=thread,
+            delta=delta,
+            event=event,
+            touches=touches,
+            writes=touched.access == Access.WRITE,
+            plain=not touched.atomic,
+            on_memory=0 if touched.on_lock else touches,
+            ends=self.futures[thread].places[target].operation is None,
+        )
+
+    def _target(self, thread: int, local: int, delta: int) -> int:
+        """The place that a step leads to: its change of the thread's field, apart from the shared fields."""
+        shift = self.shifts[thread]
+        return ((local << shift) + delta >> shift) & self.machine.local_mask
 
     def arrive(self, thread: int, local: int) -> None:
         """Note a place that a thread can stand in."""
@@ -244,12 +260,11 @@ class _Steps:
             self.futures[thread].place(local, Place(operation, 1 << shift if mask else 0, holds))
 
     def moves(self, state: State) -> Iterator[Move]:
-        """What each enabled thread's next step does."""
-        for thread, (thread_shift, rows) in enumerate(self.fields):
+        """What each enabled thread's next step does. The rows do not grow: what a search has not met stays new to it."""
+        for thread, thread_shift in enumerate(self.shifts):
             local = (state >> thread_shift) & self.machine.local_mask
-            shift, mask, moves = rows[local]
-            value = (state >> shift) & mask
-            move = moves[value] if value in moves else self.grow(thread, local, value)
+            shift, mask, _ = self.rows(thread, local)
+            move = self._move(thread, local, (state >> shift) & mask)
             if move is not None:
                 yield move
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
-from hypothesis import assume, given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from simulator.analysis.deadlock import wait_for, waiting_cycles
@@ -181,7 +181,8 @@ class Whole:
         machine = Machine(program)
         riders = Riders(machine, tuple(each.over_states() for each in detectors_for(program)))
         graph = StateGraph(machine, riders, Budget(max_states=4000))
-        assume(graph.run().complete)  # a thread may count without end
+        if not graph.run().complete:
+            reject()  # a thread may count without end
         return cls(machine, graph)
 
 
@@ -287,5 +288,21 @@ def test_what_is_drawn_deadlocks_races_and_never_ends_often_enough() -> None:
 
     look()
     for kind in set(Kind) - {Kind.LOCK_ORDER_CYCLE}:
-        assert seen[kind] >= 8, kind
+        assert seen[kind] >= 5, kind
     assert seen[True] >= 30
+
+
+def test_a_step_first_taken_to_spell_out_a_schedule_is_still_news_to_the_search() -> None:
+    """The search starts again after it has spelt out what it saw; the second acquire was first taken there."""
+    small = Small(
+        (
+            (
+                Simple("log.append((yield Read('x'))); yield Write('x', len(log))", 2),
+                Simple("r = yield Read('x')"),
+                Simple("yield Acquire('l')"),
+            ),
+            (Simple("yield Acquire('l')"), Simple("yield Check(r != 0, 'r is 0')", 0)),
+        )
+    )
+    program = of(small, looking_at_each_step=True)
+    says_the_same(program, Whole.of(program), Machine(program), Reduction.ALL)
