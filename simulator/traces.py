@@ -28,9 +28,11 @@ __all__ = ["EVERY_REDUCTION", "Reduction", "TraceCensus", "count_traces"]
 
 MAX_STATES = 2_000_000
 """Each takes half a kilobyte to one."""
-LONGEST = 50_000
+LONGEST = 20_000
 """Steps after which a trace is taken to have no end, unless told otherwise."""
 LOOK_AT_CLOCK = 128
+LOOK_AHEAD = 2_000
+"""Steps of each run that only finds out what threads do."""
 UNFINISHED = -1
 """In place of the number of a pair whose steps are still being followed."""
 
@@ -216,7 +218,10 @@ class _Counting:
         self.slots: list[_Slot] = []
         self.by_local: dict[tuple[int, int], _Slot] = {}
         self.plans: dict[int, _Plan] = {}
-        self.futures: dict[tuple[int, int], _Future] = {}
+        self.futures: list[_Future] = []
+        """By slot: what was known when it was asked for."""
+        self.futures_without: dict[tuple[int, int], _Future] = {}
+        """By slot and the locks that others keep."""
         self.touching: dict[int, int] = {}
         self.writing: dict[int, int] = {}
         """The slots, as bits, that have each location or lock in their future."""
@@ -434,7 +439,9 @@ class _Counting:
                 index = (rest & -rest).bit_length() - 1
                 rest &= rest - 1
                 mover = movers[index]
-                if inside >> mover.index & 1 or (held and not _conflict(self.future(self.slots[index], held), member)):
+                if inside >> mover.index & 1 or (
+                    held and not _conflict(self.future_without(self.slots[index], held), member)
+                ):
                     continue
                 inside |= 1 << mover.index
                 members.append(mover)
@@ -466,21 +473,51 @@ class _Counting:
     def foresee(self, slots: int) -> None:
         """Note what threads in these slots, given as bits, may touch."""
         self.foreseen |= slots
+        self.add_futures(self.futures)
         while slots:
             place = slots & -slots
             slots -= place
-            future = self.future(self.slots[place.bit_length() - 1], 0)
+            future = self.futures[place.bit_length() - 1]
             for table, rest in ((self.touching, future.touched), (self.writing, future.written)):
                 while rest:
                     bit = rest & -rest
                     rest -= bit
                     table[bit] = table.get(bit, 0) | place
 
-    def future(self, slot: _Slot, held: int) -> _Future:
+    def add_futures(self, known: list[_Future]) -> None:
+        """The futures of the slots from the first one that is not known yet, as far as steps are known."""
+        first = at = len(known)
+        grown = 0
+        while at < len(self.slots):
+            slot = self.slots[at]
+            if not slot.mask and not slot.ended and not slot.steps:
+                # A step that touches nothing can always be taken, so it is known without a value.
+                self.grow(slot, 0)
+                grown += 1
+                if grown > self.longest:
+                    raise self.too_long()
+            known.append(_Future(slot.bit, slot.bit if slot.writes else 0))
+            at += 1
+        changed = first < at
+        while changed:
+            changed = False
+            # Backwards, as what a slot leads to is mostly found after it.
+            for index in range(at - 1, first - 1, -1):
+                touched, written = known[index]
+                for step in self.slots[index].steps.values():
+                    if step is not None:
+                        future = known[step.reached]
+                        touched |= future.touched
+                        written |= future.written
+                if (touched, written) != known[index]:
+                    known[index] = _Future(touched, written)
+                    changed = True
+
+    def future_without(self, slot: _Slot, held: int) -> _Future:
         """What a thread in a slot may touch, itself and later, as long as the locks `held` are taken by others."""
-        known = self.futures.get((slot.index, held))
+        known = self.futures_without.get((slot.index, held))
         if known is None:
-            known = self.futures[slot.index, held] = self.work_out_future(slot, held)
+            known = self.futures_without[slot.index, held] = self.work_out_future(slot, held)
         return known
 
     def work_out_future(self, slot: _Slot, held: int) -> _Future:
@@ -489,21 +526,17 @@ class _Counting:
         waiting = [slot]
         while waiting:
             at = waiting.pop()
-            if not at.mask and not at.ended and not at.steps:
-                # A step that touches nothing can always be taken, so it is known without a value.
-                self.grow(at, 0)
-                if len(seen) > self.longest + len(self.machine.threads):
-                    raise self.too_long()
             after = list(at.steps.values())
+            writes = at.writes
             if at.bit & held:
                 if at.blocking:
                     continue
                 if at.trying:
-                    touched |= at.bit
+                    writes = False
                     after = [at.steps.get(1)]
-            if not (at.trying and at.bit & held) and at.writes:
-                written |= at.bit
             touched |= at.bit
+            if writes:
+                written |= at.bit
             for step in after:
                 if step is not None and step.reached not in seen:
                     seen.add(step.reached)
@@ -512,8 +545,15 @@ class _Counting:
 
     def is_stale(self) -> bool:
         """Whether a thread turned out to touch more than was known when it mattered."""
+        if not self.foreseen:
+            return False
+        futures: list[_Future] = []
+        self.add_futures(futures)
         return any(
-            self.work_out_future(self.slots[index], held) != known for (index, held), known in self.futures.items()
+            self.foreseen >> index & 1 and futures[index] != known for index, known in enumerate(self.futures)
+        ) or any(
+            self.work_out_future(self.slots[index], held) != known
+            for (index, held), known in self.futures_without.items()
         )
 
     def forget(self) -> None:
@@ -521,6 +561,7 @@ class _Counting:
         self.plans.clear()
         self.foreseen = 0
         self.futures.clear()
+        self.futures_without.clear()
         self.touching.clear()
         self.writing.clear()
 
@@ -530,7 +571,7 @@ class _Counting:
             node = self.initial
             passed: set[int] = set()
             last = -1
-            while node not in passed and len(passed) < self.longest:
+            while node not in passed and len(passed) < LOOK_AHEAD:
                 passed.add(node)
                 steps = []
                 for slot, _ in self.decode(node >> self.shared_bits):
