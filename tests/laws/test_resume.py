@@ -6,16 +6,19 @@ Stopped means ended without notice, right after a saving or right before it; or 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.errors import UsageError
 from simulator.explore import Scheduler, check
+from simulator.ops import Operation, Read, Write
+from simulator.program import Program
 from simulator.report import Report
-from simulator.search.budget import Budget
+from simulator.search.budget import Budget, Stop
 from tests.conftest import FACTOR, PROFILE
 from tests.laws.programs import Small, any_programs, small_programs
 
@@ -31,7 +34,8 @@ class Killed(Exception):
 class Kept:
     """A checkpoint in memory, as text; it ends the search when it is to be saved for the `ends_at`-th time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_due: bool = True) -> None:
+        self.is_due = is_due
         self.text: str | None = None
         self.ends_at: int | None = None
         self.saves_first = True
@@ -42,7 +46,7 @@ class Kept:
         return found
 
     def due(self) -> bool:
-        return True
+        return self.is_due
 
     def save(self, saved: Mapping[str, Any]) -> None:
         text = json.dumps(saved)
@@ -116,10 +120,47 @@ def test_a_limit_can_be_raised(scheduler: Scheduler, small: Small, limits: list[
 @settings(max_examples=6 * FACTOR[PROFILE])
 @given(small=any_programs)
 def test_what_is_done_is_not_done_again(scheduler: Scheduler, small: Small) -> None:
-    kept = Kept()
+    kept = Kept(is_due=False)
     budget = Budget(max_interleavings=RUNS)
     report = check(small.program(), scheduler=scheduler, budget=budget, checkpoint=kept)
+    assert kept.text is not None
+    assert json.loads(kept.text)["runs"] == report.runs
     done, kept.savings = kept.text, 0
     assert check(small.program(), scheduler=scheduler, budget=budget, checkpoint=kept).to_dict() == report.to_dict()
     assert kept.savings <= 1
     assert kept.text == done
+
+
+def waiting() -> Program:
+    """One thread waits for the other, in vain where the steps run out: the first runs are cut, the last one is not."""
+
+    def waits() -> Iterator[Operation]:
+        while (yield Read("x")) != 1:
+            pass
+
+    def writes() -> Iterator[Operation]:
+        yield Write("x", 1)
+
+    return Program({"waits": waits, "writes": writes}, memory={"x": 0})
+
+
+@pytest.mark.parametrize("scheduler", [scheduler for scheduler in WALKING if not scheduler.samples])
+def test_after_the_last_run_that_was_cut_it_is_still_known(scheduler: Scheduler) -> None:
+    budget = Budget(max_steps=4)
+    whole = check(waiting(), scheduler=scheduler, budget=budget)
+    assert whole.stop is Stop.STEPS
+    assert whole.runs is not None
+    for number in range(1, whole.runs + 1):
+        kept = Kept()
+        kept.ends_at = number
+        with pytest.raises(Killed):
+            check(waiting(), scheduler=scheduler, budget=budget, checkpoint=kept)
+        kept.ends_at = None
+        assert check(waiting(), scheduler=scheduler, budget=budget, checkpoint=kept).to_dict() == whole.to_dict()
+
+
+def test_a_limit_below_what_was_done_is_refused() -> None:
+    kept = Kept()
+    check(waiting(), scheduler="naive", budget=Budget(max_steps=6), checkpoint=kept)
+    with pytest.raises(UsageError, match="the checkpoint holds 7 runs, more than max_interleavings 3"):
+        check(waiting(), scheduler="naive", budget=Budget(max_steps=6, max_interleavings=3), checkpoint=kept)
