@@ -39,7 +39,7 @@ SIZES = (
 _ACCESSES = (
     *("r = yield Read('x')", "yield Write('x', 1)", "yield Write('x', r + 1)") * 3,
     *("r = yield Read('y')", "yield Write('y', 1)", "yield Write('y', r + 1)") * 2,
-    *("yield Write('x', 2)", "yield Write('x', 0)"),
+    *("yield Write('x', 2)", "yield Write('x', 0)", "yield Write('x', 4)", "yield Write('y', 3)"),
     *("r = yield CompareAndSwap('x', 0, 1)", "r = yield CompareAndSwap('x', 1, 2)", "yield CompareAndSwap('x', r, 3)"),
     *("r = yield CompareAndSwap('y', 0, 1)", "yield CompareAndSwap('y', 1, r)"),
     *("r = yield Update('x', operator.add, 1)", "yield Update('y', operator.add, 1)"),
