@@ -22,7 +22,7 @@ from simulator.program import Program
 from simulator.search.replay import replay
 from tests.conftest import PROFILE
 from tests.laws.crowds import crowds
-from tests.laws.programs import Small, any_programs, lock_programs, small_programs
+from tests.laws.programs import Small, any_programs, lock_programs, small_programs, tangled_programs
 
 thorough = PROFILE == "thorough"
 many = settings(max_examples=2000 if thorough else 150)
@@ -126,8 +126,6 @@ def test_each_stage_is_picked_and_every_kind_is_found_often_enough() -> None:
     """The laws above would hold of programs with nothing to find, too."""
     seen: dict[object, int] = {}
 
-    @settings(max_examples=120, database=None)
-    @given(ending)
     def look(small: Small) -> None:
         for program in variants(small):
             for stage in STAGES:
@@ -135,6 +133,7 @@ def test_each_stage_is_picked_and_every_kind_is_found_often_enough() -> None:
                 for what in {report.scheduler, *(finding.kind for finding in report.findings)}:
                     seen[what] = seen.get(what, 0) + 1
 
-    look()
+    for drawn in (crowds(), any_programs, tangled_programs()):
+        settings(max_examples=60, database=None)(given(drawn)(look))()
     for what in (*STAGES, *Kind):
         assert seen.get(what, 0) >= 5, (what, seen)
