@@ -38,7 +38,8 @@ class HappensBefore:
         self._causes: list[int] = []
         self._races: list[tuple[int, ...]] = []
         self._undo: list[tuple[int, int, tuple[int, ...]]] = []
-        # For each thread its latest event, and for each thing its last write and the reads since.
+        # For each thread its latest event, and for each thing its last write and each thread's latest read since: what
+        # came before it in its thread is before all that it is before.
         self._latest: dict[str, int] = {}
         self._written: dict[tuple[bool, Hashable], int] = {}
         self._read: dict[tuple[bool, Hashable], tuple[int, ...]] = {}
@@ -48,7 +49,8 @@ class HappensBefore:
     def push(self, event: Event) -> tuple[int, ...]:
         """Add an event at the end; the positions of the first steps of the reversible pairs that it ends."""
         thread, touched = event.thread, event.footprint
-        position = len(self._threads)
+        threads = self._threads
+        position = len(threads)
         previous = self._latest.get(thread, -1)
         causes = self._causes[previous] if previous >= 0 else 0
         last, since = -1, ()
@@ -62,7 +64,7 @@ class HappensBefore:
                 self._written[thing] = position
                 self._read[thing] = ()
             else:
-                self._read[thing] = (*since, position)
+                self._read[thing] = (*(one for one in since if threads[one] != thread), position)
             races = tuple(
                 one
                 for one in direct
@@ -70,7 +72,7 @@ class HappensBefore:
             )
             for one in direct:
                 causes |= self._causes[one]
-        self._threads.append(thread)
+        threads.append(thread)
         self._footprints.append(touched)
         self._causes.append(causes | 1 << position)
         self._races.append(races)

@@ -43,6 +43,8 @@ COUNTED_STATES = 100_000
 """States that a check visits to count interleavings, traces or shares, unless the search itself visited more."""
 NEAR = 30_000
 """Nodes that are searched for a shortest witness after a search that does not visit every state."""
+LOOK_UP = 4_096
+"""Steps between two looks at the clock, while runs are gone through."""
 FEW_STATES = 20_000
 """States up to which every one of them is visited when nobody chose a scheduler."""
 FEW_TRACES = 2_000
@@ -316,6 +318,7 @@ class _Check:
                 f"the checkpoint holds {number:,} runs, more than max_interleavings {self.budget.max_interleavings:,}"
             )
         deadline = self.budget.deadline()
+        unwatched = 0
         try:
             for found in walk:
                 if number == self.budget.max_interleavings:
@@ -326,7 +329,10 @@ class _Check:
                     distinct[keys.key(found.schedule)] = None
                 number += 1
                 explored.runs = number
-                late = number % 256 == 0 and self.budget.late(deadline, number)
+                unwatched += 1 + len(found.schedule)
+                late = unwatched > LOOK_UP and self.budget.late(deadline, number)
+                if unwatched > LOOK_UP:
+                    unwatched = 0
                 # At the limit before the run is asked for that tells whether there are more: it is not gone through.
                 if self.checkpoint is not None and (
                     late or number == self.budget.max_interleavings or self.checkpoint.due()
