@@ -53,7 +53,8 @@ class HappensBefore:
         position = len(threads)
         previous = self._latest.get(thread, -1)
         causes = self._causes[previous] if previous >= 0 else 0
-        last, since = -1, ()
+        last = -1
+        since: tuple[int, ...] = ()
         races: tuple[int, ...] = ()
         if touched.access != Access.NONE:
             thing = (touched.on_lock, touched.name)

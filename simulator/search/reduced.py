@@ -45,7 +45,7 @@ from simulator.search.stubborn import Around, Futures, Move, Place, Stubborn
 from simulator.search.symmetry import Orbits
 from simulator.trace import Outcome
 
-__all__ = ["Reduced", "ReducedGraph", "Reduction"]
+__all__ = ["FRESH", "STALE", "Reduced", "ReducedGraph", "Reduction", "Steps"]
 
 LOOK_UP = 256
 """States between two looks at the clock and at what the automata have become."""
@@ -102,7 +102,7 @@ class ReducedGraph:
         asked = tuple(detectors)
         self._riders = Riders(machine, tuple(each.over_states() for each in asked if each.kind is not Kind.LOST_UPDATE))
         self._loses = any(each.kind is Kind.LOST_UPDATE for each in asked)
-        self._steps = _Steps(machine, fused=Reduction.FUSION in reductions)
+        self._steps = Steps(machine, fused=Reduction.FUSION in reductions)
         self._budget = budget.begun()
         self._reductions = reductions
         self._turn: _Turn | None = None
@@ -168,7 +168,7 @@ class ReducedGraph:
 class _Rows(dict[int, tuple[int, int, dict[int, Move | None]]]):
     """One thread's rows, as a machine has them, but with a `Move` for each value; made when first asked for."""
 
-    def __init__(self, steps: _Steps, thread: int) -> None:
+    def __init__(self, steps: Steps, thread: int) -> None:
         self._steps = steps
         self._thread = thread
 
@@ -179,7 +179,7 @@ class _Rows(dict[int, tuple[int, int, dict[int, Move | None]]]):
         return row
 
 
-class _Steps:
+class Steps:
     """The steps of a machine, fused or not, and what is read off them: what each thread can do from where it stands."""
 
     def __init__(self, machine: Machine, *, fused: bool) -> None:
@@ -303,7 +303,7 @@ class _Turn:
     """
 
     def __init__(
-        self, steps: _Steps, riders: Riders | None, watched: Hashable | None, budget: Budget, reductions: Reduction
+        self, steps: Steps, riders: Riders | None, watched: Hashable | None, budget: Budget, reductions: Reduction
     ) -> None:
         machine = steps.machine
         self.steps = steps

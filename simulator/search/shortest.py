@@ -35,7 +35,9 @@ def shortest_schedules(
     """
     limit = min(budget.max_states or max_nodes, max_nodes)
     found = _searched(machine, riders, wanted, budget, limit, _before(machine))
-    return _searched(machine, riders, wanted, budget, limit, {}) if found is None else found
+    if found is None:
+        found = _searched(machine, riders, wanted, budget, limit, {})
+    return found or {}
 
 
 def _before(machine: Machine) -> dict[int, int]:
