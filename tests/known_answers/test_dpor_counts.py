@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Generator
 from math import factorial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from simulator.machine import Machine
+from simulator.ops import Operation, Update
 from simulator.program import Program
 from simulator.search.budget import Stop
 from simulator.search.distinct import TraceKeys
@@ -149,6 +151,20 @@ def test_writers_and_updates_come_in_every_order(n: int) -> None:
 @pytest.mark.parametrize(("n", "k"), [(2, 3), (3, 2), (2, 5), (6, 1)])
 def test_increments_under_a_lock_come_in_every_order(n: int, k: int) -> None:
     assert by_value(programs.named(f"LOCKED_COUNTER({n},{k})")) == {str(n * k): factorial(n * k) // factorial(k) ** n}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_steps_that_fail_only_read_and_come_in_no_order(n: int) -> None:
+    # Any thread may be the first to try the lock, or to swap; the others fail, in no order.
+    assert by_how(programs.straight_line(["T m"] * n)) == {"ok": n}
+    assert by_how(programs.straight_line(["CAS x 0 1"] * n)) == {"ok": n}
+    assert by_how(programs.straight_line(["CAS x 5 1"] * n)) == {"ok": 1}
+
+    def divide() -> Generator[Operation, Any, None]:
+        yield Update("x", lambda value: 1 // value)
+
+    raising = Program({f"t{number}": divide for number in range(n)}, memory={"x": 0})
+    assert [(outcome.how, number) for outcome, number in gone_through(raising).items()] == [("crashed", 1)]
 
 
 @pytest.mark.parametrize(
