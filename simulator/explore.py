@@ -166,21 +166,32 @@ def _picked(machine: Machine, budget: Budget, reductions: Reduction) -> Report:
     graph = _Check(
         machine, Options(Scheduler.GRAPH, replace(budget, max_states=few)).filled_in(), why=f"at most {few:,} states"
     )
-    if graph.search().stop is not Stop.STATES or few == limit:
+    seen = graph.search()
+    if seen.stop is not Stop.STATES or few == limit:
+        graph.why = graph.why if seen.complete else "it is tried first"
         return graph.report()
     runs = _Check(
         machine,
         Options(Scheduler.DPOR, replace(budget, max_states=None, max_interleavings=FEW_TRACES)).filled_in(),
         why=f"more than {few:,} states, but at most {FEW_TRACES:,} traces",
     )
-    if not machine.program.step_properties and runs.search().stop in (Stop.COMPLETE, Stop.TIMEOUT, Stop.INTERRUPTED):
-        return runs.report()
+    if not machine.program.step_properties:
+        tried = runs.search()
+        if tried.complete:
+            return runs.report()
+        if tried.stop in (Stop.TIMEOUT, Stop.INTERRUPTED):
+            seen.stop, graph.why = tried.stop, "it is tried first, and there was no time for more"
+            graph.add(tried)
+            return graph.report()
+        seen.sightings = {**seen.sightings, **tried.sightings}
     reduced = _Check(
         machine,
         Options(Scheduler.REDUCED, replace(budget, max_states=limit)).filled_in(),
         why=f"more than {few:,} states and more than {FEW_TRACES:,} traces",
         reductions=reductions,
     )
+    if not reduced.search().complete:
+        reduced.add(seen)
     return reduced.report()
 
 
@@ -211,6 +222,17 @@ class _Check:
         self.taken: set[int] = set()
         self.detectors = detectors_for(machine.program)
         self.by_kind = {detector.kind: detector for detector in self.detectors}
+
+    def add(self, earlier: Explored) -> None:
+        """What another search has shown before this one, which is not complete."""
+        explored = self.search()
+        for sighting, schedule in earlier.sightings.items():
+            explored.sightings.setdefault(sighting, schedule)
+        for outcome in earlier.outcomes:
+            if outcome.how != "out of steps":
+                explored.outcomes.setdefault(outcome, None)
+        if isinstance(explored, Reduced):
+            explored.undecided = tuple(each for each in explored.undecided if each not in explored.sightings)
 
     def report(self) -> Report:
         explored = self.search()
