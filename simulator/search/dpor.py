@@ -146,7 +146,7 @@ class Dpor:
     ...     value = yield Read("x")
     ...     yield Write("x", value + 1)
     >>> [run.schedule for run in Dpor(Machine(Program({"a": body, "b": body}, memory={"x": 0}))).runs()]
-    [(0, 0, 1, 1), (0, 1, 0, 1), (0, 1, 1, 0), (1, 0, 0, 1)]
+    [(0, 0, 1, 1), (0, 1, 0, 1), (0, 1, 1, 0), (1, 1, 0, 0)]
     """
 
     def __init__(self, machine: Machine, *, max_steps: int | None = None) -> None:

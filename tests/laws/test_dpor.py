@@ -220,15 +220,11 @@ def test_runs_that_are_cut_are_beginnings_and_are_said_to_be(small: Small, max_s
 @given(small_programs(endless=True))
 def test_a_program_that_can_run_for_ever_is_found_out(small: Small) -> None:
     search = Dpor(Machine(small.program()))
-    last = None
-    for last in search.runs():  # noqa: B007
-        pass
+    assert sum(1 for _ in search.runs()) < 1_000
     try:
         count(small.program())
     except EndlessError:
         assert search.stop in (Stop.ENDLESS, Stop.STEPS)
-        assert last is not None
-        assert last.cut
     else:
         assert search.stop is Stop.COMPLETE
 
