@@ -26,6 +26,8 @@ __all__ = ["DEPTH", "bound", "pct"]
 
 DEPTH = 3
 """The depth of bugs that is looked for, unless told otherwise."""
+DEEPEST = 100
+"""The depth that can be looked for, at most: by then the probability is next to nothing."""
 
 
 def bound(threads: int, steps: int, depth: int) -> Fraction:
@@ -34,6 +36,7 @@ def bound(threads: int, steps: int, depth: int) -> Fraction:
     >>> bound(2, 10, 2)
     Fraction(1, 20)
     """
+    _check_depth(depth)
     return Fraction(1, threads * steps ** (depth - 1))
 
 
@@ -43,8 +46,8 @@ def pct(
     """PCT runs without end, lazily; each takes n - 1 + depth - 1 numbers of `draw`, all before its first step.
 
     `steps` is k, the number of steps among which the change points are drawn: if not given, that of the run that
-    `probe` looks at, which runs that take another way may exceed. Raises UsageError for a depth or a number of steps
-    below 1.
+    `probe` looks at, which runs that take another way may exceed. Raises UsageError for a depth that is not 1 to
+    `DEEPEST`, or a number of steps below 1.
 
     >>> import random
     >>> from simulator.ops import Pause
@@ -54,10 +57,17 @@ def pct(
     >>> next(pct(Machine(Program({"a": body, "b": body})), draw=random.Random(1).random, depth=1)).schedule
     (0, 1)
     """
-    for name, number in (("depth", depth), ("steps", steps)):
-        if number is not None and number < 1:
-            raise UsageError(f"{name} is {number}, expected a number above 0")
+    _check_depth(depth)
+    if steps is not None and steps < 1:
+        raise UsageError(f"steps is {steps}, expected a number above 0")
     return _runs(machine, draw, depth, steps, max_steps)
+
+
+def _check_depth(depth: int) -> None:
+    if depth < 1:
+        raise UsageError(f"depth is {depth}, expected a number above 0")
+    if depth > DEEPEST:
+        raise UsageError(f"depth is {depth}, expected a number up to {DEEPEST}: nothing deeper is likely to be found")
 
 
 def _runs(machine: Machine, draw: Draw, depth: int, steps: int | None, max_steps: int | None) -> Iterator[Interleaving]:
