@@ -330,19 +330,22 @@ class _Check:
         keys = None if self.scheduler is Scheduler.DPOR else TraceKeys(self.machine)
         # In the order in which they came, so that what is saved is the same every time.
         distinct: dict[bytes, None] = {}
-        if saved is not None:
-            gone_through.put_back(saved)
-            keys_saved = b64decode(saved["traces"])
-            distinct.update((keys_saved[at : at + KEY_BYTES], None) for at in range(0, len(keys_saved), KEY_BYTES))
-        number = explored.runs or 0
-        if self.budget.max_interleavings is not None and number > self.budget.max_interleavings:
-            raise UsageError(
-                f"the checkpoint holds {number:,} runs, more than max_interleavings {self.budget.max_interleavings:,}"
-            )
+        number = 0
         deadline = self.budget.deadline()
         unwatched = 0
         try:
-            for found in walk:
+            runs = iter(walk)
+            if saved is not None:
+                gone_through.put_back(saved)
+                packed = b64decode(saved["traces"])
+                distinct.update((packed[at : at + KEY_BYTES], None) for at in range(0, len(packed), KEY_BYTES))
+                number = explored.runs or 0
+                if self.budget.max_interleavings is not None and number > self.budget.max_interleavings:
+                    raise UsageError(
+                        f"the checkpoint holds {number:,} runs, more than max_interleavings "
+                        f"{self.budget.max_interleavings:,}"
+                    )
+            for found in runs:
                 if number == self.budget.max_interleavings:
                     explored.stop = Stop.SAMPLED if self.scheduler.samples else Stop.INTERLEAVINGS
                     break

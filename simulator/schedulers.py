@@ -188,9 +188,15 @@ class Walk:
         self._within: int | None = resume["within"] if resume is not None else None
 
     def __iter__(self) -> Iterator[Interleaving]:
-        if self._ended is not None:
-            return
-        for found in self._runs():
+        """The runs. What a sampler has to count or to try before the first one is done at once, and not at that one.
+
+        It is done on a machine that nobody has used yet, then, also where the walk goes on: `uniform_traces` numbers
+        traces by the order in which the machine met the states of threads.
+        """
+        return iter(()) if self._ended is not None else self._each(self._runs())
+
+    def _each(self, runs: Iterator[Interleaving]) -> Iterator[Interleaving]:
+        for found in runs:
             self._given += 1
             self._cut = self._cut or found.cut
             self._last = found.schedule
