@@ -29,6 +29,7 @@ from simulator.schedulers import MAX_STATES, MAX_STEPS, Options, Scheduler, Walk
 from simulator.search.budget import Budget, Stop
 from simulator.search.distinct import TraceKeys
 from simulator.search.graph import Explored, StateGraph
+from simulator.search.layered import LayeredGraph, available
 from simulator.search.naive import Interleaving
 from simulator.search.reduced import Reduced, ReducedGraph, Reduction
 from simulator.search.replay import run_of
@@ -41,6 +42,8 @@ __all__ = ["MAX_STATES", "MAX_STEPS", "Checkpoint", "Report", "Scheduler", "chec
 
 COUNTED_STATES = 100_000
 """States that a check visits to count interleavings, traces or shares, unless the search itself visited more."""
+MANY_STATES = 50_000
+"""States up to which the reduced search goes on when nobody chose a scheduler, and a sweep in numpy is possible."""
 NEAR = 30_000
 """Nodes that are searched for a shortest witness after a search that does not visit every state."""
 LOOK_UP = 4_096
@@ -184,12 +187,27 @@ def _picked(machine: Machine, budget: Budget, reductions: Reduction) -> Report:
             graph.add(tried)
             return graph.report()
         seen.sightings = {**seen.sightings, **tried.sightings}
+    why = f"more than {few:,} states and more than {FEW_TRACES:,} traces"
+    sweeps = reductions is Reduction.ALL and available()
     reduced = _Check(
         machine,
-        Options(Scheduler.REDUCED, replace(budget, max_states=limit)).filled_in(),
-        why=f"more than {few:,} states and more than {FEW_TRACES:,} traces",
+        Options(
+            Scheduler.REDUCED, replace(budget, max_states=min(limit, MANY_STATES) if sweeps else limit)
+        ).filled_in(),
+        why=why,
         reductions=reductions,
     )
+    if reduced.search().stop is Stop.STATES and limit > MANY_STATES:
+        layered = _Check(
+            machine,
+            Options(Scheduler.LAYERED, budget).filled_in(),
+            why=f"{why}, and more than {MANY_STATES:,} states after all reductions",
+        )
+        if layered.fits():
+            reduced = layered
+        elif sweeps:
+            options = Options(Scheduler.REDUCED, replace(budget, max_states=limit)).filled_in()
+            reduced = _Check(machine, options, why=why)
     if not reduced.search().complete:
         reduced.add(seen)
     return reduced.report()
@@ -238,9 +256,11 @@ class _Check:
         explored = self.search()
         # What follows grows the tables further; what was explored is what is known now.
         self.pending = self.all_pending()
-        self.counted_states = max(COUNTED_STATES, 2 * explored.states)
-        # Where the states are too many to be visited, a shortest schedule is either near or out of reach.
-        self.shortest_nodes = NEAR if self.scheduler in (Scheduler.REDUCED, Scheduler.DPOR) else MAX_NODES
+        # Where the states are too many to be visited one by one, a count is not to take longer than the search did, and a
+        # shortest schedule is either near or out of reach.
+        plain = self.scheduler is Scheduler.GRAPH
+        self.counted_states = max(COUNTED_STATES, 2 * explored.states if plain else 0)
+        self.shortest_nodes = MAX_NODES if plain or self.scheduler is Scheduler.NAIVE else NEAR
         census: Census | None = None
         trace_census: TraceCensus | None = None
         missing = traces_missing = str(Stop.INTERRUPTED)
@@ -305,10 +325,26 @@ class _Check:
             case Scheduler.REDUCED:
                 self.graph = ReducedGraph(self.machine, self.detectors, self.budget, reductions=self.reductions)
                 return self.graph.run()
+            case Scheduler.LAYERED:
+                if not self.fits():
+                    raise UsageError(
+                        "layered does not fit: the states of this program are too wide, or it does not end; choose "
+                        "reduced or graph"
+                    )
+                assert self.explored is not None
+                return self.explored
             case Scheduler.DPOR if self.machine.program.step_properties:
                 return self.between_steps(self.walk())
             case _:
                 return self.walk()
+
+    def fits(self) -> bool:
+        """Whether the layered search can be made of this program; if so, it has been made."""
+        sweep = LayeredGraph(self.machine.program, self.detectors, self.budget, merge=self.machine.merges)
+        self.explored = sweep.run()
+        if sweep.machine is not None:
+            self.machine = sweep.machine
+        return self.explored is not None
 
     def between_steps(self, explored: Explored) -> Explored:
         """One run of a trace does not pass through every memory that its other runs do: those are looked at besides."""

@@ -15,6 +15,9 @@ from simulator.machine import Machine, Move, Row, State
 
 __all__ = ["Fused"]
 
+LONGEST_TAIL = 1_000
+"""Local steps that are taken at once, at most: without merging, a place never comes again."""
+
 
 class _Rows(dict[int, Row]):
     """One thread's rows, made when first asked for: the machine finds new local states as it goes."""
@@ -124,7 +127,7 @@ class Fused:
         total = 0
         tail: list[int] = []
         seen = {local}
-        while True:
+        while len(tail) < LONGEST_TAIL:
             _, mask, moves = machine.rows[thread][local]
             if mask:
                 break

@@ -104,7 +104,7 @@ class Machine:
     def __init__(self, program: Program, *, merge: bool = True, bits: tuple[int, int] = ROOMY) -> None:
         self.program = program
         self.threads = program.threads
-        self._merge = merge
+        self.merges = merge
         self._bits = bits
         self._values: list[Any] = []
         self._value_numbers: dict[Key, int] = {}
@@ -119,7 +119,7 @@ class Machine:
         wider = object.__new__(Machine)
         wider.program = self.program
         wider.threads = self.threads
-        wider._merge = self._merge
+        wider.merges = self.merges
         wider._bits = (self._bits[0] * 2, self._bits[1] * 2)
         wider._values = self._values
         wider._value_numbers = self._value_numbers

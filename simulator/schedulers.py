@@ -33,6 +33,8 @@ __all__ = ["MAX_STATES", "MAX_STEPS", "Options", "Scheduler", "Walk", "estimates
 
 MAX_STATES = 1_000_000
 """States that are visited at most, unless told otherwise."""
+MAX_PACKED_STATES = 20_000_000
+"""The same for the layered search, whose states take 8 bytes each."""
 MAX_STEPS = 10_000
 """Steps after which an interleaving is cut, unless told otherwise."""
 SAMPLES = 1_000
@@ -50,6 +52,8 @@ class Scheduler(enum.StrEnum):
     """The state graph, every state once."""
     REDUCED = "reduced"
     """The state graph without the states that show nothing new."""
+    LAYERED = "layered"
+    """The same for programs that end, a layer of states at a time, in numpy."""
     DPOR = "dpor"
     """One run of each Mazurkiewicz trace."""
     NAIVE = "naive"
@@ -82,7 +86,7 @@ class Scheduler(enum.StrEnum):
     @property
     def visits_states(self) -> bool:
         """Whether it goes through states; the others go through runs."""
-        return self in (Scheduler.GRAPH, Scheduler.REDUCED)
+        return self in (Scheduler.GRAPH, Scheduler.REDUCED, Scheduler.LAYERED)
 
     @property
     def is_bounded(self) -> bool:
@@ -128,17 +132,18 @@ class Options:
             raise UsageError(
                 f"max_states is for {_listed('visits_states')}; {scheduler} is limited by max_interleavings"
             )
-        if budget.max_steps is not None and scheduler is Scheduler.REDUCED:
-            raise UsageError("max_steps is not for reduced, which counts no steps; choose graph, or leave it out")
+        if budget.max_steps is not None and scheduler in (Scheduler.REDUCED, Scheduler.LAYERED):
+            raise UsageError(f"max_steps is not for {scheduler}, which counts no steps; choose graph, or leave it out")
 
     def filled_in(self) -> Options:
         """The same with the defaults for what was not said."""
         scheduler, budget = self.scheduler, self.budget
         if scheduler.visits_states:
-            budget = replace(budget, max_states=budget.max_states or MAX_STATES)
+            most = MAX_PACKED_STATES if scheduler is Scheduler.LAYERED else MAX_STATES
+            budget = replace(budget, max_states=budget.max_states or most)
         elif scheduler.samples:
             budget = replace(budget, max_interleavings=budget.max_interleavings or SAMPLES)
-        if scheduler not in (Scheduler.REDUCED, Scheduler.DPOR):
+        if scheduler not in (Scheduler.REDUCED, Scheduler.LAYERED, Scheduler.DPOR):
             # DPOR has to know whether the cut was asked for: see `Dpor.stop`.
             budget = replace(budget, max_steps=budget.max_steps or MAX_STEPS)
         return replace(
@@ -263,7 +268,8 @@ class Walk:
                 steps = max(1, len(probe(machine, max_steps=max_steps).steps))
                 self.notes.append(
                     f"PCT for bugs of depth {depth}: each run finds one with a probability of at least "
-                    f"{pct.bound(threads, steps, depth)} = 1/(n·k^(d-1)), for n = {threads} threads and k = {steps} steps"
+                    f"{pct.bound(threads, steps, depth)} = 1/(n·k^(d-1)), for n = {threads} threads and runs of at most "
+                    f"k = {steps} steps"
                 )
                 return pct.pct(machine, draw=draw, depth=depth, steps=steps, max_steps=max_steps)
             case Scheduler.POS:

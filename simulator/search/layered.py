@@ -85,6 +85,8 @@ class LayeredGraph:
         self._budget = budget.begun()
         self._merge = merge
         self._symmetry = symmetry
+        self.machine: Machine | None = None
+        """The machine that fitted, once the search has been made."""
 
     def run(self) -> Reduced | None:
         """Sweep to the end or to the budget's. What was seen until then is kept, after Ctrl-C too."""
@@ -101,6 +103,7 @@ class LayeredGraph:
                 continue
             except KeyboardInterrupt:
                 explored.stop = Stop.INTERRUPTED
+            self.machine = machine
             return explored
         return None
 
