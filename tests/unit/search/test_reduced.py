@@ -16,7 +16,7 @@ from simulator.program import Program
 from simulator.search.budget import Budget, Stop
 from simulator.search.reduced import Reduced, ReducedGraph, Reduction
 from simulator.search.replay import run_of
-from simulator.search.stubborn import Futures, Place
+from simulator.search.stubborn import Futures, Move, Place, Stubborn
 
 Steps = Generator[Operation | Check, Any, None]
 
@@ -254,3 +254,60 @@ def test_nothing_behind_a_closed_lock_can_be_reached() -> None:
     assert futures.reach(0) == (5, 4)
     assert futures.reach(0, closed=4) == (0, 0)
     assert futures.reach(0, closed=8) == (5, 4)
+
+
+X, Y, LOCK = 1, 2, 4
+ENDED = Place(None, 0, 0)
+
+
+def move(thread: int, touches: int) -> Move:
+    return Move(
+        thread=thread, delta=0, event=0, touches=touches, writes=True, plain=True, on_memory=touches, ends=False
+    )
+
+
+def straight(*places: Place) -> Futures:
+    """A thread that goes from place to place and ends; each step writes what it touches."""
+    futures = Futures()
+    for number, place in enumerate((*places, ENDED)):
+        futures.place(number, place)
+    for number in range(len(places)):
+        futures.edge(number, 0, number + 1, writes=True)
+    return futures
+
+
+def test_with_a_blocked_thread_comes_the_one_that_holds_the_lock() -> None:
+    """The second waits for the third and will write x then: so the first may not go on without the third, nor the fourth."""
+    stubborn = Stubborn(
+        [
+            straight(Place(Write("x", 1), X, 0)),
+            straight(Place(Acquire("l"), LOCK, 0), Place(Write("x", 2), X, LOCK)),
+            straight(Place(Write("y", 3), Y, LOCK)),
+            straight(Place(Write("y", 4), Y, 0)),
+        ],
+        shifts=(0, 4, 8, 12),
+        local_mask=15,
+    )
+    moves = [move(0, X), move(2, Y), move(3, Y)]
+    assert list(stubborn.sets(0, moves)) == [[moves[1], moves[2]]]
+
+
+def test_what_is_relied_on_behind_a_lock_may_be_outgrown_too() -> None:
+    """From the start of the second, x was in reach behind the lock all along; now there is a way around the lock."""
+    other = Futures()
+    for number, place in enumerate(
+        [Place(Read("y"), Y, 0), Place(Acquire("l"), LOCK, 0), Place(Write("x", 2), X, LOCK), ENDED]
+    ):
+        other.place(number, place)
+    other.edge(0, 0, 1, writes=False)
+    other.edge(1, 0, 2, writes=True)
+    other.edge(2, 0, 3, writes=True)
+    stubborn = Stubborn([straight(Place(Write("x", 1), X, LOCK)), other], shifts=(0, 4), local_mask=15)
+    around = stubborn.behind(0, move(0, X))
+    assert around == (Y, 0, LOCK)
+    stubborn.rely(0, 1, LOCK)
+    other.place(4, Place(Write("x", 3), X, 0))
+    assert not other.outgrown
+    other.edge(0, 1, 4, writes=False)
+    assert other.outgrown
+    assert stubborn.behind(0, move(0, X)) is None
