@@ -53,6 +53,10 @@ def test_a_read_and_a_write_with_nothing_held() -> None:
     assert locations(increment, write) == ("x",)
 
 
+def test_two_threads_alike_are_others_to_each_other() -> None:
+    assert locations(increment, increment) == ("x",)
+
+
 def test_one_thread_alone_loses_nothing() -> None:
     assert locations(increment) == ()
 
