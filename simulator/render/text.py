@@ -343,7 +343,8 @@ def covered(report: Report) -> str:
     if report.runs is not None and report.stop in (Stop.ENDLESS, Stop.STEPS):
         advice = ""
         if report.scheduler is Scheduler.DPOR:
-            advice = "; graph covers programs that run for ever, if they have few states"
+            never = "its states" if report.stop is Stop.ENDLESS else "if it can run for ever, its states"
+            advice = f"; {never} may be few enough for graph"
         many = "" if report.runs == 1 else "the last one " if report.stop is Stop.ENDLESS else "some "
         return f"incomplete: {plural(report.runs, 'run')}, {many}cut short ({report.stop}): not a proof{advice}"
     if report.scheduler is Scheduler.DPOR:

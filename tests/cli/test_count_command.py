@@ -15,12 +15,12 @@ def test_two_threads_have_twenty_interleavings_and_eighteen_lose_an_update() -> 
     assert ran.code == 0
     assert ran.err == ""
     assert ran.lines == [
-        "counter: 20 interleavings; the longest takes 6 steps (counted exactly over 13 states)",
+        "counter: 20 interleavings, 4 of them different (traces); the longest takes 6 steps (counted exactly over 13 states)",
         "",
-        "outcome   interleavings   share   random walk",
-        "─────────────────────────────────────────────",
-        "count=1              18    90 %    75 % = 3/4",
-        "count=2               2    10 %    25 % = 1/4",
+        "outcome   interleavings   share   traces   random walk",
+        "──────────────────────────────────────────────────────",
+        "count=1              18    90 %        2    75 % = 3/4",
+        "count=2               2    10 %        2    25 % = 1/4",
     ]
 
 
@@ -76,12 +76,47 @@ def test_a_program_that_can_run_for_ever_is_counted_up_to_a_number_of_steps_and_
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--max-states", "10"), "counting needs more than 10 states (--max-states)"),
-        (("--threads", "20", "--timeout", "0.05"), "counting was not done "),
+        (("--max-states", "5"), "counting traces needs more than 5 states (--max-states)"),
+        (("--max-states", "10", "--no-traces"), "counting needs more than 10 states (--max-states)"),
+        (("--threads", "20", "--timeout", "0.05"), "counting traces was not done "),
+        (("--threads", "20", "--timeout", "0.05", "--no-traces"), "counting was not done "),
     ],
 )
 def test_a_part_of_a_count_is_no_count(words: tuple[str, ...], said: str) -> None:
     assert simulator("count", "counter", *words).refused().startswith(said)
+
+
+def test_one_count_stands_without_the_other_which_says_why_it_is_not_there() -> None:
+    ran = simulator("count", "counter", "--max-states", "10")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.lines[0] == "counter: 4 traces (counted exactly over 6 states)"
+    assert ran.lines[1].startswith("interleavings not counted: counting needs more than 10 states")
+    counted = simulator("count", "counter", "--max-states", "10", "--json").json
+    assert (counted["interleavings"], counted["traces"]) == (None, 4)
+    assert counted["interleavings_unknown_because"].startswith("counting needs more than 10 states")
+    assert {text: one["interleavings"] for text, one in counted["outcomes"].items()} == {
+        "count=1": None,
+        "count=2": None,
+    }
+    plain = simulator("count", "counter", "--no-traces", "--json").json
+    assert (plain["interleavings"], plain["traces"], plain["traces_unknown_because"]) == (20, None, "not asked for")
+
+
+def test_traces_are_counted_beside_the_interleavings() -> None:
+    ran = simulator("count", "counter", "--threads", "5")
+    assert ran.lines[0].startswith("counter: 168,168,000 interleavings, 14,400 of them different (traces); ")
+    counted = simulator("count", "counter", "--threads", "5", "--json").json
+    # The reads and the writes of one location, in every order that the threads allow: (5!)^2.
+    assert counted["traces"] == math.factorial(5) ** 2
+    assert sum(one["traces"] for one in counted["outcomes"].values()) == counted["traces"]
+
+
+def test_numbers_have_no_largest() -> None:
+    counted = simulator("count", "counter-rw", "--n", "24", "--json").json
+    assert type(counted["interleavings"]) is int
+    assert type(counted["traces"]) is int
+    assert counted["interleavings"] == math.factorial(48) // 2**24
+    assert counted["traces"] == math.factorial(24) ** 2
 
 
 def test_a_count_is_no_judgement_so_its_exit_code_is_0() -> None:

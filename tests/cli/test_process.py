@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -39,8 +40,14 @@ def interrupted(*words: str, after: float = 0.0) -> tuple[Ran, float]:
         time.sleep(after)
         began = time.monotonic()
         running.send_signal(signal.SIGINT)
-        ran = ended(running)
-        return Ran(ran.code, first + ran.out, ran.err), time.monotonic() - began
+        # Not `communicate`: it would leave out what was read ahead together with the first line.
+        ending = threading.Timer(30, running.kill)
+        ending.start()
+        assert running.stderr is not None
+        out, err = running.stdout.read(), running.stderr.read()
+        code = running.wait()
+        ending.cancel()
+        return Ran(code, first + out, err), time.monotonic() - began
 
 
 @pytest.fixture

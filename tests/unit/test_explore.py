@@ -14,6 +14,7 @@ from simulator.explore import Scheduler, check, explore
 from simulator.ops import Acquire, Add, Read, Release, Write
 from simulator.program import Program
 from simulator.search.budget import Budget
+from simulator.search.reduced import Reduction
 
 Body = Generator[Any, Any, None]
 
@@ -87,8 +88,13 @@ def test_explore_keeps_to_its_budget() -> None:
     ("options", "said"),
     [
         ({"scheduler": "naiv"}, "unknown scheduler 'naiv'; did you mean 'naive'?"),
-        ({"scheduler": "naive", "seed": 1}, "seed is for the random scheduler"),
-        ({"seed": 1}, "seed is for the random scheduler"),
+        ({"scheduler": "naive", "seed": 1}, "seed is for the samplers (random, "),
+        ({"seed": 1}, "seed needs a scheduler to be chosen"),
+        ({"scheduler": "dpor", "bound": 1}, "bound is for preemptions and delays; dpor has none"),
+        ({"scheduler": "pos", "depth": 2}, "depth is for pct; pos has none"),
+        ({"scheduler": "delays", "bound": -1}, "bound is -1, expected 0 or more delays"),
+        ({"scheduler": "pct", "depth": 10**20}, "expected a number up to 100"),
+        ({"scheduler": "dpor", "reductions": Reduction.NONE}, "reductions can be switched off of the reduced search"),
     ],
 )
 def test_options_that_do_not_go_together(options: dict[str, Any], said: str) -> None:
@@ -98,7 +104,7 @@ def test_options_that_do_not_go_together(options: dict[str, Any], said: str) -> 
 
 
 def test_the_state_graph_has_no_runs_to_explore() -> None:
-    with pytest.raises(UsageError, match="the state graph visits states, not runs"):
+    with pytest.raises(UsageError, match="graph visits states, not runs"):
         explore(RACY, scheduler=Scheduler.GRAPH)
 
 
