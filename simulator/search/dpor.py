@@ -485,11 +485,8 @@ class Dpor:
             thread, thing, _ = step
             took = walk.taker[thing]
             previous = walk.latest[thread]
-            if (
-                took >= 0
-                and walk.steps[took][0] != thread
-                and not (previous >= 0 and walk.before[previous] >> took & 1)
-            ):
+            # Not where it waits for itself: then the acquire came before its latest step, or is that.
+            if took >= 0 and not (previous >= 0 and walk.before[previous] >> took & 1):
                 found[walk.depth + thread, took] = step
         return found
 

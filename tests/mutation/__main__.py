@@ -36,7 +36,7 @@ settings.load_profile("hasty")
 
 
 def caught_by(mutation: Mutation | None) -> list[str]:
-    """The tests that fail on a copy of the project with the mutation."""
+    """The first three tests that fail on a copy of the project with the mutation."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory)
         for part in ("simulator", "scenarios", "tests"):
@@ -46,7 +46,7 @@ def caught_by(mutation: Mutation | None) -> list[str]:
             conftest.write(_NO_SHRINKING)
         if mutation is not None:
             (copy / mutation.file).write_text(mutation.applied(ROOT), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", *LAWS]
+        command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "--maxfail=3", "-p", "no:cacheprovider", *LAWS]
         environment = {**os.environ, "PYTHONPATH": str(copy), "HYPOTHESIS_PROFILE": "default"}
         running = subprocess.Popen(
             command,
@@ -72,11 +72,9 @@ def caught_by(mutation: Mutation | None) -> list[str]:
 
 
 def told(failed: list[str]) -> str:
-    """The laws that failed: one by name, with how many others there are; parametrised tests count once."""
-    laws = list(dict.fromkeys(name.partition("[")[0] for name in failed))
-    if not laws:
-        return "NOTHING"
-    return laws[0] if len(laws) == 1 else f"{laws[0]} and {len(laws) - 1} more"
+    """The laws that failed, three of them at most; what is parametrised counts once."""
+    laws = dict.fromkeys(name.partition("[")[0].removeprefix("test_").replace("_", " ") for name in failed)
+    return "; ".join(laws) if laws else "NOTHING"
 
 
 def main(wanted: list[str]) -> int:

@@ -31,6 +31,7 @@ class Mutation:
 
 OPS = "simulator/ops.py"
 DPOR = "simulator/search/dpor.py"
+TRACES = "simulator/traces.py"
 _WRITES = "(first.access == Access.WRITE or second.access == Access.WRITE)"
 
 MUTATIONS = (
@@ -100,10 +101,10 @@ MUTATIONS = (
         "races = sorted(walk.open)",
     ),
     Mutation(
-        "a thread races with itself for a lock that it holds",
+        "a blocked acquire races with what it has to come after, too",
         DPOR,
-        "                and walk.steps[took][0] != thread\n",
-        "",
+        "if took >= 0 and not (previous >= 0 and walk.before[previous] >> took & 1):",
+        "if took >= 0:",
     ),
     Mutation(
         "the second step of a race is taken to do the same where the first was",
@@ -245,5 +246,24 @@ MUTATIONS = (
         DPOR,
         "settled = max(second, own.bit_length() - 1)",
         "settled = second",
+    ),
+    # Sleep sets elsewhere.
+    Mutation(
+        "to the count of traces, who sleeps is never woken",
+        TRACES,
+        "after = sleep & ~(touching if step.writes else writing).get(slot.bit, 0)",
+        "after = sleep",
+    ),
+    Mutation(
+        "to the count of traces, every step wakes all who sleep",
+        TRACES,
+        "after = sleep & ~(touching if step.writes else writing).get(slot.bit, 0)",
+        "after = 0",
+    ),
+    Mutation(
+        "to the count of traces, reads wake who reads",
+        TRACES,
+        "(touching if step.writes else writing)",
+        "(touching)",
     ),
 )
