@@ -48,6 +48,8 @@ NEAR = 30_000
 """Nodes that are searched for a shortest witness after a search that does not visit every state."""
 LOOK_UP = 4_096
 """Steps between two looks at the clock, while runs are gone through."""
+COUNTED_PAIRS = 50_000
+"""Pairs of a state and a sleep set that a check visits to count traces."""
 FEW_STATES = 20_000
 """States up to which every one of them is visited when nobody chose a scheduler."""
 FEW_TRACES = 2_000
@@ -197,17 +199,14 @@ def _picked(machine: Machine, budget: Budget, reductions: Reduction) -> Report:
         why=why,
         reductions=reductions,
     )
-    if reduced.search().stop is Stop.STATES and limit > MANY_STATES:
+    if sweeps and reduced.search().stop is Stop.STATES and limit > MANY_STATES:
         layered = _Check(
             machine,
             Options(Scheduler.LAYERED, budget).filled_in(),
             why=f"{why}, and more than {MANY_STATES:,} states after all reductions",
         )
-        if layered.fits():
-            reduced = layered
-        elif sweeps:
-            options = Options(Scheduler.REDUCED, replace(budget, max_states=limit)).filled_in()
-            reduced = _Check(machine, options, why=why)
+        options = Options(Scheduler.REDUCED, replace(budget, max_states=limit)).filled_in()
+        reduced = layered if layered.fits() else _Check(machine, options, why=why)
     if not reduced.search().complete:
         reduced.add(seen)
     return reduced.report()
@@ -568,7 +567,7 @@ class _Check:
         try:
             return count_traces(
                 self.machine,
-                max_states=self.counted_states,
+                max_states=min(self.counted_states, COUNTED_PAIRS),
                 longest=self.budget.max_steps or MAX_STEPS,
                 budget=self.budget,
             ), ""

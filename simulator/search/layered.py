@@ -38,8 +38,8 @@ WORD = 63
 """Bits that a node may have."""
 CHUNK = 1 << 17
 """Nodes that are looked at together."""
-LONGEST = 10_000
-"""Layers after which a program is taken to have no end."""
+AGAIN = 4
+"""How often the states are visited on average, in one layer after another, when the program is taken to have no end."""
 VALUE_BITS = (4, 6, 3, 8, 2, 12)
 """Widths of the fields for values that are tried, one after the other."""
 UNKNOWN, BLOCKED, MOVES = 0, 1, 2
@@ -55,8 +55,8 @@ def available() -> bool:
 class LayeredGraph:
     """A sweep with the detectors of a check, to be used as `ReducedGraph` is.
 
-    `run` gives None when the program does not fit: states too wide, or longer than `LONGEST` steps. Raises UsageError
-    without numpy.
+    `run` gives None when the program does not fit: its states are too wide, or they come again and again as those of one
+    that can run for ever do. Raises UsageError without numpy.
 
     >>> from simulator.analysis.detectors import detectors_for
     >>> from simulator.ops import Read, Write
@@ -244,10 +244,13 @@ class _Sweep:
         layer = self._canonical(np.array([self.steps.initial], dtype=np.int64))
         self._start()
         ends: set[State] = set()
+        look_at = 64
         try:
             while len(layer):
-                if len(self.layers) > LONGEST:
-                    return False
+                if len(self.layers) == look_at:
+                    look_at *= 2
+                    if explored.states > AGAIN * len(np.unique(np.concatenate(self.layers))):
+                        return False
                 self.layers.append(layer)
                 explored.states += len(layer)
                 if explored.states > limit > 0:
