@@ -52,7 +52,7 @@ COUNTED_PAIRS = 50_000
 """Pairs of a state and a sleep set that a check visits to count traces."""
 FEW_STATES = 20_000
 """States up to which every one of them is visited when nobody chose a scheduler."""
-FEW_TRACES = 2_000
+FEW_TRACES = 5_000
 """Traces up to which each is run when nobody chose a scheduler, and states are many."""
 KEY_BYTES = 16
 """The length of a trace's key, as `TraceKeys` makes it."""
