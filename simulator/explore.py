@@ -12,30 +12,28 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from simulator.analysis.data_race import RacingNow
 from simulator.analysis.deadlock import wait_for, waiting_cycles
-from simulator.analysis.detector import Detector, Sightings
+from simulator.analysis.detector import Detector
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Finding, Kind, Share, Sighting, Status
 from simulator.analysis.lock_order import CycleSeen, LockOrder, explain_cycle, lock_cycles, lock_edges
 from simulator.analysis.riders import Riders
 from simulator.census import Census, count
-from simulator.clocks import HappensBefore
-from simulator.errors import EndlessError, InternalError, LimitError, UsageError
-from simulator.machine import COMPACT, LayoutFull, Machine, State
+from simulator.errors import EndlessError, LimitError, UsageError
+from simulator.machine import COMPACT, LayoutFull, Machine
 from simulator.program import Program
 from simulator.report import Report
 from simulator.schedulers import MAX_STATES, MAX_STEPS, Options, Scheduler, Walk, estimates
 from simulator.search.budget import Budget, Stop
 from simulator.search.distinct import TraceKeys
+from simulator.search.gone_through import GoneThrough
 from simulator.search.graph import Explored, StateGraph
 from simulator.search.layered import LayeredGraph, available
-from simulator.search.naive import Interleaving
 from simulator.search.reduced import Reduced, ReducedGraph, Reduction
 from simulator.search.replay import run_of
 from simulator.search.shortest import MAX_NODES, shortest_schedules
 from simulator.shares import shares
-from simulator.trace import Event, Outcome, Pending, Run
+from simulator.trace import Pending, Run
 from simulator.traces import TraceCensus, count_traces
 
 __all__ = ["MAX_STATES", "MAX_STEPS", "Checkpoint", "Report", "Scheduler", "check", "explore"]
@@ -361,7 +359,7 @@ class _Check:
         saved = None if self.checkpoint is None else self.checkpoint.load()
         walk = Walk(self.machine, self.options, resume=None if saved is None else saved["walk"])
         riding = self.riders(detector for detector in self.detectors if detector.kind is not Kind.DATA_RACE)
-        gone_through = _GoneThrough(self.machine, riding, explored)
+        gone_through = GoneThrough(self.machine, riding, explored)
         keys = None if self.scheduler is Scheduler.DPOR else TraceKeys(self.machine)
         # In the order in which they came, so that what is saved is the same every time.
         distinct: dict[bytes, None] = {}
@@ -413,7 +411,7 @@ class _Check:
         self.within = walk.within
         return explored
 
-    def saved(self, gone_through: _GoneThrough, walk: Walk, distinct: Iterable[bytes]) -> dict[str, Any]:
+    def saved(self, gone_through: GoneThrough, walk: Walk, distinct: Iterable[bytes]) -> dict[str, Any]:
         """All that it takes to go on from here, in plain types."""
         return {
             **gone_through.saved(),
@@ -434,7 +432,7 @@ class _Check:
 
     def findings(self, explored: Explored, *, counted: bool) -> list[Finding]:
         seen = explored.sightings
-        short = self.shortest(seen)
+        short = self.shortest(explored)
         shares_of = self.shares(seen) if counted else {}
         found = []
         for sighting, schedule in seen.items():
@@ -448,13 +446,18 @@ class _Check:
         )
         return found
 
-    def shortest(self, seen: Mapping[Sighting, tuple[int, ...]]) -> dict[Sighting, tuple[int, ...]]:
+    def shortest(self, explored: Explored) -> dict[Sighting, tuple[int, ...]]:
         """Shortest schedules. Races are sought apart: their memo is the largest."""
         found: dict[Sighting, tuple[int, ...]] = {}
-        for wanted, detectors in self.apart(seen):
+        for wanted, detectors in self.apart(explored.sightings):
             if wanted:
                 found |= shortest_schedules(
-                    self.machine, self.riders(detectors), wanted, self.budget, max_nodes=self.shortest_nodes
+                    self.machine,
+                    self.riders(detectors),
+                    wanted,
+                    self.budget,
+                    max_nodes=self.shortest_nodes,
+                    endings=explored.endings if explored.complete else None,
                 )
         return found
 
@@ -575,130 +578,6 @@ class _Check:
             return None, "the program can run for ever"
         except LimitError as error:
             return None, str(error)
-
-
-_OTHER_PROGRAM = "the checkpoint does not fit: its schedules lead elsewhere now, so the program has changed since"
-
-
-class _GoneThrough:
-    """Runs gone through one after another, with detectors folded over each from where it parts from the one before."""
-
-    def __init__(self, machine: Machine, riders: Riders, explored: Explored) -> None:
-        self.machine = machine
-        self.riders = riders
-        self.explored = explored
-        self.taken: dict[int, None] = {}
-        """Each event that was taken, in the order in which they were first; `covering` has the runs that took them."""
-        self.covering: list[tuple[int, ...]] = []
-        self.example: dict[Outcome, tuple[tuple[int, ...], bool]] = {}
-        self._schedule: tuple[int, ...] = ()
-        self._states = [machine.initial]
-        memo, seen = riders.start
-        self._memos = [memo]
-        # Races are reversible pairs: cheaper to read off the order of cause than to carry along as a memo.
-        self._order = HappensBefore()
-        self._happened: list[Event] = []
-        self._racing = RacingNow()
-        self._outcomes: dict[tuple[State, bool], Outcome] = {}
-        self._at_end: dict[State, Sightings] = {}
-        self._note((*seen, *riders.in_state(machine.initial)), ())
-
-    def go(self, found: Interleaving) -> None:
-        """One more run: what it shows, and how it ended."""
-        self.fold(found.schedule)
-        outcome = self._outcomes.get((found.state, found.cut))
-        if outcome is None:
-            outcome = self.machine.outcome(found.state, cut=found.cut)
-            self._outcomes[found.state, found.cut] = outcome
-            self.example.setdefault(outcome, (found.schedule, found.cut))
-        self.explored.outcomes[outcome] = (self.explored.outcomes.get(outcome) or 0) + 1
-        if not found.cut:
-            self.end(found.schedule, found.state)
-
-    def fold(self, schedule: tuple[int, ...]) -> None:
-        """The detectors over a run's steps."""
-        states, memos, riders, taken = self._states, self._memos, self.riders, self.taken
-        events, happened = self.machine.events, self._happened
-        shared = 0
-        for mine, other in zip(schedule, self._schedule, strict=False):
-            if mine != other:
-                break
-            shared += 1
-        for _ in range(len(states) - 1 - shared):
-            self._order.pop()
-        del states[shared + 1 :], memos[shared + 1 :], happened[shared:]
-        state, memo = states[-1], memos[-1]
-        covers = False
-        for length in range(shared, len(schedule)):
-            state, event = self.machine.move(state, schedule[length])
-            memo, seen = riders.after(memo, event)
-            if event not in taken:
-                taken[event] = None
-                covers = True
-            happened.append(events[event])
-            for first in self._order.push(events[event]):
-                seen += self._racing.together(happened[first], events[event])
-            if seen or riders.watches_memory:
-                self._note((*seen, *riders.in_state(state)), schedule[: length + 1])
-            states.append(state)
-            memos.append(memo)
-        self._schedule = schedule
-        if covers:
-            self.covering.append(schedule)
-
-    def end(self, schedule: tuple[int, ...], state: State) -> None:
-        """What the state shows in which a run ended."""
-        seen = self._at_end.get(state)
-        if seen is None:
-            seen = self._at_end[state] = self.riders.at_end(state)
-            self._note(seen, schedule)
-
-    def _note(self, seen: Sightings, schedule: tuple[int, ...]) -> None:
-        for sighting in seen:
-            self.explored.sightings.setdefault(sighting, schedule)
-
-    def saved(self) -> dict[str, Any]:
-        """What was seen so far, as schedules from which it can be seen again."""
-        return {
-            "runs": self.explored.runs,
-            "outcomes": [
-                [list(schedule), cut, self.explored.outcomes[outcome]]
-                for outcome, (schedule, cut) in self.example.items()
-            ],
-            "sightings": [list(schedule) for schedule in dict.fromkeys(self.explored.sightings.values())],
-            "covering": [list(schedule) for schedule in self.covering],
-            "steps": self._steps(),
-        }
-
-    def _steps(self) -> list[str]:
-        """What each step that was taken did: what the same program has to do again."""
-        events = self.machine.events
-        return [f"{events[event]} ({events[event].where})" for event in self.taken]
-
-    def put_back(self, saved: Mapping[str, Any]) -> None:
-        """See again what was saved. Raises UsageError when the program does not do the same again."""
-        try:
-            for schedule in map(tuple, saved["covering"]):
-                self.fold(schedule)
-        except InternalError:
-            raise UsageError(_OTHER_PROGRAM) from None
-        if self._steps() != saved["steps"]:
-            raise UsageError(_OTHER_PROGRAM)
-        # In the order in which they were seen, each on the run that showed it first.
-        self.explored.sightings.clear()
-        self._note((*self.riders.start[1], *self.riders.in_state(self.machine.initial)), ())
-        for schedule in map(tuple, saved["sightings"]):
-            self._schedule = ()
-            self.fold(schedule)
-            state = self._states[-1]
-            if not self.machine.enabled(state):
-                self.end(schedule, state)
-        for schedule, cut, times in saved["outcomes"]:
-            self.fold(tuple(schedule))
-            outcome = self.machine.outcome(self._states[-1], cut=cut)
-            self.example[outcome] = (tuple(schedule), cut)
-            self.explored.outcomes[outcome] = times
-        self.explored.runs = saved["runs"]
 
 
 def _simplest_first(finding: Finding) -> tuple[object, ...]:

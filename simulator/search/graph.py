@@ -11,6 +11,7 @@ from simulator.analysis.finding import Sighting
 from simulator.analysis.riders import Riders
 from simulator.machine import Machine, State
 from simulator.search.budget import Budget, Stop, without_collecting
+from simulator.search.endings import Endings
 from simulator.trace import Outcome
 
 __all__ = ["Explored", "StateGraph"]
@@ -34,6 +35,8 @@ class Explored:
     """Each outcome seen, with how many of the runs ended so where runs are counted."""
     sightings: dict[Sighting, tuple[int, ...]] = field(default_factory=dict)
     """Each sighting with a schedule, by thread number, at whose end it is seen."""
+    endings: Endings | None = None
+    """How the deadlocks seen end: all that there are, if it is complete."""
 
     @property
     def complete(self) -> bool:
@@ -52,7 +55,8 @@ class StateGraph:
         self.machine = machine
         self.riders = riders
         self.budget = budget
-        self.explored = Explored()
+        self.endings = Endings(machine)
+        self.explored = Explored(endings=self.endings)
         # Each node with the node it was first reached from.
         self._parents: dict[int, int] = {}
         self._seen: dict[Sighting, tuple[int, tuple[int, ...]]] = {}
@@ -172,7 +176,9 @@ class StateGraph:
         state = self._state(node)
         self.explored.outcomes.setdefault(self.machine.outcome(state, cut=cut), None)
         if not cut:
-            self._note(self.riders.at_end(state), node)
+            seen = self.riders.at_end(state)
+            self.endings.add(state, seen)
+            self._note(seen, node)
 
     def _note(self, seen: Sightings, node: int, then: tuple[int, ...] = ()) -> None:
         for sighting in seen:

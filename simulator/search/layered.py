@@ -23,6 +23,7 @@ from simulator.errors import InternalError, UsageError
 from simulator.machine import LayoutFull, Machine, State
 from simulator.program import Program
 from simulator.search.budget import Budget, Stop
+from simulator.search.endings import Endings
 from simulator.search.reduced import FRESH, STALE, Reduced, Steps
 from simulator.search.stubborn import Move
 
@@ -274,9 +275,12 @@ class _Sweep:
                 self._memories(layer)
         finally:
             if self.riders is not None:
+                explored.endings = Endings(machine)
                 for node in sorted(ends):
                     explored.outcomes.setdefault(machine.outcome(node), None)
-                    for sighting in self.riders.at_end(node):
+                    seen = self.riders.at_end(node)
+                    explored.endings.add(node, seen)
+                    for sighting in seen:
                         self.seen.setdefault(sighting, partial(self.schedule, node))
             for sighting, schedule in self.seen.items():
                 explored.sightings.setdefault(sighting, schedule())

@@ -40,6 +40,7 @@ from simulator.fusion import Fused
 from simulator.machine import Machine, State
 from simulator.ops import Access
 from simulator.search.budget import Budget, Stop, without_collecting
+from simulator.search.endings import Endings
 from simulator.search.graph import Explored
 from simulator.search.stubborn import Around, Futures, Move, Place, Stubborn
 from simulator.search.symmetry import Orbits
@@ -144,6 +145,7 @@ class ReducedGraph:
                 if riders is not None:
                     self._turn = turn
                     explored.states, explored.transitions = len(turn.parents), turn.transitions
+                    explored.endings = turn.endings
                 # What a turn saw is there, even if it did not see all.
                 for outcome in turn.outcomes:
                     explored.outcomes.setdefault(outcome, None)
@@ -331,6 +333,7 @@ class _Turn:
         self.parents: dict[int, int] = {}
         self.transitions = 0
         self.outcomes: dict[Outcome, None] = {}
+        self.endings = Endings(machine)
         self.seen: dict[Sighting, Callable[[], Iterable[int]]] = {}
         """Each sighting, with a way to ask for its schedule."""
         self.raced = 0
@@ -645,4 +648,6 @@ class _Turn:
         """An interleaving ends here."""
         if self.riders is not None:
             self.outcomes.setdefault(self.steps.machine.outcome(node))
-            self._note(self.riders.at_end(node), partial(self.schedule, node))
+            seen = self.riders.at_end(node)
+            self.endings.add(node, seen)
+            self._note(seen, partial(self.schedule, node))

@@ -7,11 +7,14 @@ Of interchangeable threads, one begins only after those before it have: exchangi
 schedule and changes nothing else about it, so the shortest schedule that is first in thread order begins them in that
 order. (A sighting names objects, no threads.) Where a thread can come back to where it began, "has begun" cannot be read
 off a state, and the search is made again without this.
+
+Schedules to deadlocks are sought by themselves where it is known how they end (`endings.py`): steps by which a thread
+leaves the way to its place there are not taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 
@@ -19,6 +22,7 @@ from simulator.analysis.finding import Sighting
 from simulator.analysis.riders import Riders
 from simulator.machine import Machine
 from simulator.search.budget import Budget, without_collecting
+from simulator.search.endings import Endings
 
 __all__ = ["MAX_NODES", "shortest_schedules"]
 
@@ -26,18 +30,31 @@ MAX_NODES = 300_000
 
 
 def shortest_schedules(
-    machine: Machine, riders: Riders, wanted: Collection[Sighting], budget: Budget, *, max_nodes: int = MAX_NODES
+    machine: Machine,
+    riders: Riders,
+    wanted: Collection[Sighting],
+    budget: Budget,
+    *,
+    max_nodes: int = MAX_NODES,
+    endings: Endings | None = None,
 ) -> dict[Sighting, tuple[int, ...]]:
     """For each wanted sighting, the shortest schedule at whose end it is seen, by thread numbers.
 
     A sighting that is missing from the answer was not reached within `max_nodes`, `max_states` of the budget, or the
-    time.
+    time. `endings` are all those of the program, if a complete search has collected them.
     """
     limit = min(budget.max_states or max_nodes, max_nodes)
-    found = _searched(machine, riders, wanted, budget, limit, _before(machine))
-    if found is None:
-        found = _searched(machine, riders, wanted, budget, limit, {})
-    return found or {}
+    known = [] if endings is None else [sighting for sighting in wanted if sighting in endings]
+    others = [sighting for sighting in wanted if sighting not in known]
+    found: dict[Sighting, tuple[int, ...]] = {}
+    for these in (known, others):
+        if these:
+            leading = endings.leading_to(these) if endings is not None and these is known else None
+            some = _searched(machine, riders, these, budget, limit, _before(machine), leading)
+            if some is None:
+                some = _searched(machine, riders, these, budget, limit, {}, leading)
+            found |= some or {}
+    return found
 
 
 def _before(machine: Machine) -> dict[int, int]:
@@ -52,6 +69,7 @@ def _searched(
     budget: Budget,
     limit: int,
     before: Mapping[int, int],
+    leading: Sequence[frozenset[int]] | None,
 ) -> dict[Sighting, tuple[int, ...]] | None:
     """The schedules; None if a thread came back to where it began, and some have to begin in order."""
     missing = set(wanted)
@@ -60,6 +78,7 @@ def _searched(
     # For each thread its bits of a state, and what they are at the beginning.
     places = [machine.local_mask << shift for shift, _ in machine.fields]
     starts = [machine.initial & place for place in places]
+    shifts = [shift for shift, _ in machine.fields]
 
     def note(seen: tuple[Sighting, ...], schedule: tuple[int, ...]) -> None:
         for sighting in seen:
@@ -104,6 +123,8 @@ def _searched(
                         and state & places[first] == starts[first]
                     ):
                         continue
+                if leading is not None and (reached & places[thread]) >> shifts[thread] not in leading[thread]:
+                    continue
                 next_memo, seen = riders.after(memo, event)
                 cost = preemptions + (still_enabled and thread != last)
                 showing = tuple(sighting for sighting in seen if sighting in missing)
