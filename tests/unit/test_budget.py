@@ -61,8 +61,8 @@ def test_why_a_search_stopped(scheduler: str, budget: Budget, stop: Stop) -> Non
     ("scheduler", "budget", "said"),
     [
         ("graph", Budget(max_interleavings=1), "max_interleavings is for schedulers that go through runs"),
-        ("naive", Budget(max_states=1), "max_states is for graph and reduced"),
-        ("random", Budget(max_states=1), "max_states is for graph and reduced"),
+        ("naive", Budget(max_states=1), "max_states is for graph, reduced and layered"),
+        ("random", Budget(max_states=1), "max_states is for graph, reduced and layered"),
     ],
 )
 def test_a_limit_that_would_be_ignored_is_refused(scheduler: str, budget: Budget, said: str) -> None:
