@@ -226,6 +226,8 @@ def counts_table(
         different = ""
         if traced is not None and census.interleavings != 1:
             different = f", {number(traced.traces)} of them different{' (traces)' if not cut else ''}"
+            if traced.traces == 1:
+                different = ", all of one trace"
         longest = f"; the longest takes {plural(census.longest, 'step')} "
         lines.append(f"{total}{different}{cut}{longest}(counted exactly over {plural(census.states, 'state')})")
     elif traced is not None:
@@ -447,9 +449,9 @@ def _clean(report: Report) -> str:
 
 
 def _outcomes(report: Report, *, width: int | None, colour: bool) -> str:
-    if report.census is not None and report.complete:
-        traces_too = report.trace_census
-        return counts_table(report.census, "", traces_too, "", width=width, colour=colour).partition("\n\n")[2]
+    counted, traced = report.census, report.trace_census
+    if report.complete and (counted is not None or traced is not None):
+        return counts_table(counted, "", traced, "", width=width, colour=colour).partition("\n\n")[2]
     table = _table("outcome seen", "runs", right=[1]) if report.runs is not None else _table("outcome seen")
     for outcome, runs in report.outcomes.items():
         table.add_row(str(outcome), *([number(runs)] if runs is not None else []))

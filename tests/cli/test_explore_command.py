@@ -91,7 +91,7 @@ def test_the_deadlock_s_witness_replays_into_the_deadlock() -> None:
 def test_a_safe_strategy_is_proved_free_of_deadlock_and_of_lock_order_cycles(strategy: str) -> None:
     ran = simulator("explore", "bank", "--strategy", strategy)
     assert ran.code == 0
-    assert "no finding; all 2 interleavings covered (complete)" in ran.lines[1]
+    assert "no finding; all 2 interleavings (2 traces) covered (complete)" in ran.lines[1]
     report = simulator("explore", "bank", "--strategy", strategy, "--json").json
     assert [one["memory"] for one in report["outcomes"].values()] == [{"balance[1]": 800, "balance[2]": 1200}]
 

@@ -65,7 +65,7 @@ def test_every_command_takes_text(words: list[str], code: int) -> None:
 def test_text_may_stand_before_and_after_options_and_hold_any_signs(order: list[str]) -> None:
     ran = simulator("count", *order)
     assert ran.code == 0, ran
-    assert ran.lines[0].startswith("litmus: 2 interleavings, 1 of them different (traces);")
+    assert ran.lines[0].startswith("litmus: 2 interleavings, all of one trace;")
     assert ran.lines[4].split()[:3] == ["x=1", "y=-1", "2"]
 
 
@@ -92,7 +92,7 @@ def test_a_long_text_is_read() -> None:
     assert (
         simulator("count", text)
         .lines[0]
-        .startswith("litmus: 40,602 interleavings, 1 of them different (traces); the longest takes 202 steps")
+        .startswith("litmus: 40,602 interleavings, all of one trace; the longest takes 202 steps")
     )
 
 
