@@ -228,8 +228,9 @@ def counts_table(
             different = f", {number(traced.traces)} of them different{' (traces)' if not cut else ''}"
             if traced.traces == 1:
                 different = ", all of one trace"
-        longest = f"; the longest takes {plural(census.longest, 'step')} "
-        lines.append(f"{total}{different}{cut}{longest}(counted exactly over {plural(census.states, 'state')})")
+        lines.append(f"{total}{different}{cut}")
+        states = plural(census.states, "state")
+        lines.append(f"the longest takes {plural(census.longest, 'step')}; counted exactly over {states}")
     elif traced is not None:
         lines.append(f"{plural(traced.traces, 'trace')} (counted exactly over {plural(traced.states, 'state')})")
         lines.append(f"interleavings not counted: {missing}")
@@ -384,7 +385,9 @@ def _complete(report: Report, total: int | None) -> str:
         work, traces = "one run for each trace", runs
     else:
         work, total = plural(runs, "run"), runs
-    uncounted = f"; interleavings not counted: {report.census_missing}"
+    # What the count ran into; its advice is for those who called it themselves.
+    reason = report.census_missing.partition(" (max_states)")[0].partition(":")[0]
+    uncounted = f"; interleavings not counted: {reason}"
     if total is None and traces is None:
         return f"{_every(report.states, 'state')} covered (complete){uncounted}"
     if total is None:
