@@ -9,6 +9,7 @@ is one.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import os
@@ -125,13 +126,23 @@ def _entries() -> dict[str, EntryPoint]:
 def _registered(name: str) -> object:
     entries = _entries()
     if name not in entries:
-        raise UsageError(f"there is no scenario {name!r}{nearest(name, entries)}")
+        raise UsageError(f"there is no scenario {name!r}{_nearest(name, sorted(entries))}")
     try:
         return entries[name].load()
     except Exception as error:
         raise UsageError(
             f"{_place(error)}scenario {name!r} ({entries[name].value}) cannot be loaded: {_raised(error)}"
         ) from error
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """The end of the line: the names that were perhaps meant, for all of them are too many."""
+    if ";" in name or " " in name:
+        return "; litmus text has '||' between its threads"
+    close = [repr(each) for each in difflib.get_close_matches(name, known, cutoff=0.7)]
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; 'simulator list' names all {len(known)}" if known else ""
 
 
 def _wrap(reference: str, found: object) -> Loaded:

@@ -18,10 +18,10 @@ from simulator.errors import InternalError, SimulatorError
 __all__ = ["cli", "main"]
 
 COMMANDS = {
-    "list": "The registered scenarios and their parameters.",
+    "list": "The registered scenarios and their options.",
     "explore": "Find what is wrong with a scenario, with the shortest witnesses.",
     "enumerate": "Print every interleaving, one line each, with its outcome.",
-    "count": "Count interleavings by outcome, exactly.",
+    "count": "Count interleavings and traces by outcome, exactly.",
     "replay": "Show one interleaving step by step.",
     "graph": "Draw the wait-for, lock-order, state or happens-before graph.",
     "crosscheck": "Hold the model against real threads.",
@@ -92,7 +92,8 @@ def cli() -> None:
 
     Threads are generators that yield operations; every interleaving can be had. SCENARIO is a registered name (see
     'simulator list'), module:attribute, or path/to/file.py:attribute, where the attribute is a Program, a function that
-    returns one, or a scenario. A scenario's parameters become options: see 'simulator explore counter --help'.
+    returns one, or a scenario; or litmus text, which has '||' between the threads: 'R x; W x || R x; W x'. A scenario's
+    parameters become options: see 'simulator explore counter --help'.
 
     Exit codes: 0 nothing found, 1 findings, 2 bad input, 70 a bug in the simulator, 130 interrupted.
     """

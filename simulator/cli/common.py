@@ -32,7 +32,6 @@ __all__ = [
     "json_option",
     "loaded_program",
     "progress",
-    "shown_bounds",
 ]
 
 
@@ -90,6 +89,13 @@ class ScenarioCommand(click.Command):
             formatter.write_paragraph()
             with formatter.indentation():
                 formatter.write_text(f"{loaded.name}: {loaded.description}")
+        elif loaded is None:
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(
+                    "SCENARIO is a name from 'simulator list', litmus text with '||' between the threads, such as "
+                    "'R x; W x || R x; W x', module:attribute, or path/to/file.py:attribute."
+                )
 
     def _first_argument(self, ctx: click.Context, args: Sequence[str]) -> str | None:
         """The scenario among the arguments.
@@ -146,12 +152,12 @@ def _option(parameter: Parameter) -> click.Option:
             [f"--{name}/--no-{name}", parameter.name], default=parameter.default, help=parameter.help, show_default=True
         )
     kind: click.ParamType[Any] = click.Choice(parameter.choices) if parameter.choices else _Value(parameter)
-    about = f"{shown_bounds(parameter)}default: {parameter.default}"
+    about = f"{_shown_bounds(parameter)}default: {parameter.default}"
     shown = f"{parameter.help} [{about}]" if parameter.help else f"[{about}]"
     return click.Option([f"--{name}", parameter.name], type=kind, default=parameter.default, help=shown)
 
 
-def shown_bounds(parameter: Parameter) -> str:
+def _shown_bounds(parameter: Parameter) -> str:
     """What a number may be, for help texts; empty where there is no bound."""
     bounds = parameter.bounds
     return f"{bounds}; " if bounds.low is not None or bounds.high is not None else ""

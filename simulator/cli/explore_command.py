@@ -33,9 +33,9 @@ __all__ = ["command"]
     type=click.Choice([str(scheduler) for scheduler in Scheduler]),
     metavar="NAME",
     help=(
-        "How to choose who moves. Complete: graph (every state once), reduced (only states that show something new), dpor (one "
-        "run of each trace), naive (every interleaving). Bounded: preemptions, delays. Samplers: random, uniform, "
-        "uniform-traces, pct, pos, surw. [default: the fastest complete one]"
+        "How to choose who moves. Complete: graph (every state once), reduced (only states that show something new), "
+        "layered (the same in numpy), dpor (one run of each trace), naive (every interleaving). Bounded: preemptions, "
+        "delays. Samplers: random, uniform, uniform-traces, pct, pos, surw. [default: the fastest complete one]"
     ),
 )
 @click.option("--bound", type=click.IntRange(min=0), help="Preemptions, or delays, to go up to. [default: 2]")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import click
 
-from simulator.cli.common import Output, json_option, shown_bounds
-from simulator.loading import load, registered
-from simulator.scenario import Parameter
+from simulator.cli.common import Output, json_option
+from simulator.loading import Loaded, load, registered
 
 __all__ = ["command"]
+
+WIDEST = 120
 
 
 @click.command("list")
 @json_option
 def command(as_json: bool) -> int:
-    """The registered scenarios and their parameters."""
+    """The registered scenarios, a line each, with their options."""
     output = Output()
     loaded = [load(name) for name in registered()]
     if as_json:
@@ -44,20 +45,21 @@ def command(as_json: bool) -> int:
         output.text(
             "no scenarios are registered; is the package installed? (a path/to/file.py:attribute works without)"
         )
-    for place, one in enumerate(loaded):
-        output.text(f"{chr(10) if place else ''}{one.name}: {one.summary}")
-        shown = [_shown(parameter) for parameter in one.parameters]
-        widest = max((len(option) for option, _ in shown), default=0)
-        for option, about in shown:
-            output.text(f"    {option:{widest}}  {about}")
+        return 0
+    widest = max(len(one.name) for one in loaded)
+    for one in loaded:
+        output.text(_line(one, widest))
+    output.text("\n'simulator explore NAME --help' says what a scenario's options mean.")
     return 0
 
 
-def _shown(parameter: Parameter) -> tuple[str, str]:
-    """A parameter as an option, and what is to be known of it."""
-    name = parameter.name.replace("_", "-")
-    if parameter.kind is bool:
-        default = name if parameter.default else f"no-{name}"
-        return f"--{name}/--no-{name}", f"{parameter.help} [default: {default}]"
-    kind = "TEXT" if parameter.kind is str else "NUMBER"
-    return f"--{name} {kind}", f"{parameter.help} [{shown_bounds(parameter)}default: {parameter.default}]"
+def _line(one: Loaded, widest: int) -> str:
+    """A scenario's name, what it is, and as many of its options as fit."""
+    line = f"{one.name:{widest}}  {one.summary} "
+    for place, parameter in enumerate(one.parameters, start=1):
+        option = f" --{parameter.name.replace('_', '-')}"
+        room = WIDEST - len(" …") * (place < len(one.parameters))
+        if len(line) + len(option) > room:
+            return f"{line} …"
+        line += option
+    return line.rstrip()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator.loading import registered
 from tests.cli.command_line import simulator
 
 COMMANDS = [
@@ -181,8 +182,9 @@ def test_a_reference_that_leads_nowhere_is_told_why(write: Callable[..., str], t
     def said(reference: str) -> str:
         return simulator("explore", reference).refused()
 
-    assert said("conter") == "there is no scenario 'conter'; did you mean 'counter'?"
-    assert said("").startswith("there is no scenario ''; known: account, ainc, bank, bank-ring, ")
+    assert said("conter") == "there is no scenario 'conter'; did you mean 'counter' or 'counter-rw'?"
+    assert said("") == f"there is no scenario ''; 'simulator list' names all {len(registered())}"
+    assert said("R x; W x") == "there is no scenario 'R x; W x'; litmus text has '||' between its threads"
     assert said("none.py:program") == "none.py: no such file"
     assert said(path) == "mine.py: say what of the file, as mine.py:NAME; it has program"
     assert said("folder.py:program") == "folder.py: is a directory, expected a Python file"

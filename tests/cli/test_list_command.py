@@ -6,30 +6,28 @@ from simulator.loading import registered
 from tests.cli.command_line import simulator
 
 
-def test_every_scenario_is_listed_with_its_options_defaults_and_bounds() -> None:
+def test_every_scenario_is_one_line_with_its_options() -> None:
     ran = simulator("list")
     assert ran.code == 0
-    assert "counter: Threads add to one counter: read, add, write." in ran.lines
-    assert "    --threads NUMBER     how many threads [1 to 64; default: 2]" in ran.lines
-    assert "    --lock/--no-lock     hold a lock around each addition [default: no-lock]" in ran.lines
-    assert [line.partition(":")[0] for line in ran.lines if line and not line.startswith(" ")] == list(registered())
+    lines = ran.lines[: ran.lines.index("")]
+    assert [line.split()[0] for line in lines] == list(registered())
+    told = {line.split()[0]: line.partition(" ")[2].strip() for line in lines}
+    assert told["counter"] == ("Threads add to one counter: read, add, write.  --threads --increments --lock --start")
+    assert told["account"].endswith(".")
+    assert told["bank"].endswith(" --strategy --accounts --balances …")
+    assert max(map(len, lines)) <= 120
 
 
-def test_each_scenario_is_one_sentence_that_fits_a_line() -> None:
-    for block in simulator("list").out.rstrip("\n").split("\n\n"):
-        first, *options = block.splitlines()
-        name, _, summary = first.partition(": ")
-        assert name in registered()
-        assert summary.endswith(".")
-        assert len(first) <= 120
-        assert all(option.startswith("    --") for option in options)
+def test_the_last_line_says_where_the_options_are_explained() -> None:
+    assert simulator("list").lines[-2:] == ["", "'simulator explore NAME --help' says what a scenario's options mean."]
+    assert "how many threads [1 to 64; default: 2]" in simulator("explore", "counter", "--help").out
 
 
-def test_descriptions_stand_in_one_column() -> None:
-    for block in simulator("list").out.split("\n\n"):
-        options = [line for line in block.splitlines() if line.startswith("    --")]
-        starts = {len(line) - len(line[4:].partition("  ")[2].lstrip()) for line in options}
-        assert len(starts) == bool(options)
+def test_summaries_are_sentences_that_begin_in_one_column() -> None:
+    lines = simulator("list").lines[:-2]
+    starts = {line.index(line.partition(" ")[2].strip()) for line in lines}
+    assert len(starts) == 1
+    assert all(one["summary"].endswith(".") for one in simulator("list", "--json").json)
 
 
 def test_json_has_every_parameter() -> None:

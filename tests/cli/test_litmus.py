@@ -87,6 +87,12 @@ def test_text_is_no_option_of_its_own_and_its_help_has_the_command_s_options_onl
     assert "--threads" not in ran.out
 
 
+@pytest.mark.parametrize("command", ["explore", "count", "enumerate", "graph", "replay", "crosscheck"])
+def test_the_help_of_each_command_says_that_text_is_a_scenario(command: str) -> None:
+    said = " ".join(simulator(command, "--help").out.split())
+    assert "litmus text with '||' between the threads, such as 'R x; W x || R x; W x'" in said
+
+
 def test_a_long_text_is_read() -> None:
     text = " || ".join(["; ".join(["W x"] * 200)] + ["R y"] * 2)
     ran = simulator("count", text)

@@ -57,7 +57,7 @@ def test_a_schedule_is_not_taken_for_the_scenario() -> None:
 
 
 def test_a_misspelt_scenario_behind_an_option_is_still_the_scenario() -> None:
-    said = "there is no scenario 'conter'; did you mean 'counter'?"
+    said = "there is no scenario 'conter'; did you mean 'counter' or 'counter-rw'?"
     assert simulator("explore", "--threads", "3", "conter").refused() == said
     assert simulator("explore", "--lock", "conter").refused() == said
 
