@@ -86,24 +86,28 @@ def command(
 
 
 def _as_dict(census: Census | None, missing: str, traced: TraceCensus | None, traces_missing: str) -> dict[str, Any]:
-    """Both counts in one: each outcome with its interleavings and its traces."""
-    told: dict[str, Any] = {"interleavings": None, "interleavings_unknown_because": missing or None}
+    """Both counts in one, one of which may be missing: the same keys in the same order, null for what is not known."""
+    counted = {} if census is None else census.to_dict()
     traces = {} if traced is None else traced.to_dict()
-    if census is not None:
-        told.update(census.to_dict())
-    else:
-        told.update({**traces, "longest": None})
-    outcomes: dict[str, Any] = told["outcomes"]
-    for name, entry in traces.get("outcomes", {}).items():
-        outcomes.setdefault(name, entry)["traces"] = entry["traces"]
-    for entry in outcomes.values():
-        entry.setdefault("traces", None)
-        entry.setdefault("interleavings", None)
+    plain = counted or traces
+    outcomes = {}
+    for name, entry in plain["outcomes"].items():
+        outcomes[name] = {
+            "interleavings": entry.get("interleavings"),
+            "random_walk": entry.get("random_walk"),
+            "traces": traces["outcomes"][name]["traces"] if traces else None,
+            "how": entry["how"],
+            "memory": entry["memory"],
+        }
     return {
-        "interleavings": told.pop("interleavings"),
+        "interleavings": counted.get("interleavings"),
         "interleavings_unknown_because": missing or None,
         "traces": traces.get("traces"),
-        "traces_unknown_because": None if traced is not None else traces_missing,
-        **{name: value for name, value in told.items() if name not in ("traces", "interleavings_unknown_because")},
+        "traces_unknown_because": None if traces else traces_missing,
+        "complete": plain["complete"],
+        "max_steps": plain["max_steps"],
+        "longest": counted.get("longest"),
+        "states": counted.get("states"),
         "trace_states": traces.get("states"),
+        "outcomes": outcomes,
     }

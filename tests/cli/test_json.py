@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from simulator.schedulers import Scheduler
 from tests.cli.command_line import ROOT, simulator
 
 COMMANDS = {
@@ -93,3 +96,32 @@ def test_every_finding_says_where_its_steps_stand() -> None:
 
 def test_a_refused_command_prints_no_json() -> None:
     assert simulator("explore", "conter", "--json").refused()
+
+
+def documented(command: str) -> list[str]:
+    """The keys that docs/json.md gives a command, in its order."""
+    lines = (ROOT / "docs" / "json.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (line for line in lines if line.startswith(f"| `{command}` | "))
+    return re.findall(r"`(\w+)`", row)[1:]
+
+
+@pytest.mark.parametrize("scheduler", ["", *map(str, Scheduler)])
+def test_explore_has_the_keys_that_are_documented_whatever_the_scheduler(scheduler: str) -> None:
+    words = ("explore", "counter", "--json", *(("--scheduler", scheduler) if scheduler else ()))
+    assert list(simulator(*words).json) == documented("explore")
+
+
+@pytest.mark.parametrize("words", ["", "--no-traces", "--max-states 10", "--max-steps 3"])
+def test_count_has_the_keys_that_are_documented_whatever_is_known(words: str) -> None:
+    counted = simulator("count", "counter", "--json", *words.split()).json
+    assert list(counted) == documented("count")
+    assert counted["complete"] is ("steps" not in words)
+    for outcome in counted["outcomes"].values():
+        assert list(outcome) == ["interleavings", "random_walk", "traces", "how", "memory"]
+    unknown = {key for key in counted if key.endswith("_because") and counted[key]}
+    assert {f"{key}_unknown_because" for key in ("interleavings", "traces") if counted[key] is None} == unknown
+
+
+def test_numbers_too_large_for_a_float_are_exact_in_every_report() -> None:
+    words = ("counter", "--threads", "9", "--scheduler", "random", "--max-interleavings", "1", "--no-steps", "--json")
+    assert simulator("explore", *words).json["interleavings"] == math.factorial(27) // 6**9 > 2**64
