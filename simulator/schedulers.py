@@ -37,6 +37,8 @@ MAX_PACKED_STATES = 20_000_000
 """The same for the layered search, whose states take 8 bytes each."""
 MAX_STEPS = 10_000
 """Steps after which an interleaving is cut, unless told otherwise."""
+COUNTED_STATES = 500_000
+"""States that are counted at most before a sampler draws by the counts, unless told otherwise."""
 SAMPLES = 1_000
 """Runs of a sampler, unless told otherwise."""
 WALKED = 200_000
@@ -89,6 +91,11 @@ class Scheduler(enum.StrEnum):
         return self in (Scheduler.GRAPH, Scheduler.REDUCED, Scheduler.LAYERED)
 
     @property
+    def looks_at_states(self) -> bool:
+        """Whether it goes through states or counts them before it draws, so that their number can be limited."""
+        return self.visits_states or self in (Scheduler.UNIFORM, Scheduler.UNIFORM_TRACES)
+
+    @property
     def is_bounded(self) -> bool:
         """Whether it goes through the runs that cost little."""
         return self in (Scheduler.PREEMPTIONS, Scheduler.DELAYS)
@@ -128,9 +135,9 @@ class Options:
             raise UsageError(
                 f"max_interleavings is for schedulers that go through runs; {scheduler} is limited by max_states"
             )
-        if budget.max_states is not None and not scheduler.visits_states:
+        if budget.max_states is not None and not scheduler.looks_at_states:
             raise UsageError(
-                f"max_states is for {_listed('visits_states')}; {scheduler} is limited by max_interleavings"
+                f"max_states is for {_listed('looks_at_states')}; {scheduler} is limited by max_interleavings"
             )
         if budget.max_steps is not None and scheduler in (Scheduler.REDUCED, Scheduler.LAYERED):
             raise UsageError(f"max_steps is not for {scheduler}, which counts no steps; choose graph, or leave it out")
@@ -143,6 +150,8 @@ class Options:
             budget = replace(budget, max_states=budget.max_states or most)
         elif scheduler.samples:
             budget = replace(budget, max_interleavings=budget.max_interleavings or SAMPLES)
+            if scheduler.looks_at_states:
+                budget = replace(budget, max_states=budget.max_states or COUNTED_STATES)
         if scheduler not in (Scheduler.REDUCED, Scheduler.LAYERED, Scheduler.DPOR):
             # DPOR has to know whether the cut was asked for: see `Dpor.stop`.
             budget = replace(budget, max_steps=budget.max_steps or MAX_STEPS)
@@ -234,6 +243,7 @@ class Walk:
     def _runs(self) -> Iterator[Interleaving]:
         machine, options = self.machine, self.options
         max_steps = options.budget.max_steps
+        most = options.budget.max_states or COUNTED_STATES
         draw = self._random.random
         resume = self._resume
         if resume is not None and options.scheduler.samples:
@@ -254,7 +264,7 @@ class Walk:
                 return random_walks(machine, draw=draw, max_steps=max_steps)
             case Scheduler.UNIFORM:
                 try:
-                    return uniform(machine, draw=draw, max_steps=max_steps)
+                    return uniform(machine, draw=draw, max_steps=max_steps, max_states=most)
                 except LimitError as error:
                     self.notes.append(
                         f"not exactly uniform: {error.args[0].partition(':')[0]}; threads are weighted by the number of "
@@ -262,7 +272,7 @@ class Walk:
                     )
                     return weighted_by_length(machine, draw=draw, max_steps=max_steps)
             case Scheduler.UNIFORM_TRACES:
-                return uniform_traces(machine, draw=draw, max_steps=max_steps)
+                return uniform_traces(machine, draw=draw, max_steps=max_steps, max_states=most)
             case Scheduler.PCT:
                 depth, threads = options.depth or pct.DEPTH, len(machine.threads)
                 steps = max(1, len(probe(machine, max_steps=max_steps).steps))

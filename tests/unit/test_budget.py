@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulator.errors import UsageError
+from simulator.errors import LimitError, UsageError
 from simulator.explore import check
 from simulator.ops import Read, Write
 from simulator.program import Program
@@ -61,8 +61,8 @@ def test_why_a_search_stopped(scheduler: str, budget: Budget, stop: Stop) -> Non
     ("scheduler", "budget", "said"),
     [
         ("graph", Budget(max_interleavings=1), "max_interleavings is for schedulers that go through runs"),
-        ("naive", Budget(max_states=1), "max_states is for graph, reduced and layered"),
-        ("random", Budget(max_states=1), "max_states is for graph, reduced and layered"),
+        ("naive", Budget(max_states=1), "max_states is for graph, reduced, layered, uniform and uniform-traces"),
+        ("random", Budget(max_states=1), "max_states is for graph, reduced, layered, uniform and uniform-traces"),
     ],
 )
 def test_a_limit_that_would_be_ignored_is_refused(scheduler: str, budget: Budget, said: str) -> None:
@@ -93,3 +93,11 @@ def test_progress_is_told() -> None:
     budget = Budget(timeout=60, progress=told.append)
     assert not budget.late(budget.deadline(), 7)
     assert told == [7]
+
+
+def test_the_states_that_a_uniform_sampler_counts_are_limited_and_can_be_more() -> None:
+    few = check(PROGRAM, scheduler="uniform", budget=Budget(max_interleavings=5, max_states=5))
+    assert [note.partition(":")[0] for note in few.notes] == ["not exactly uniform"]
+    assert not check(PROGRAM, scheduler="uniform", budget=Budget(max_interleavings=5, max_states=50)).notes
+    with pytest.raises(LimitError, match="more than 5 states"):
+        check(PROGRAM, scheduler="uniform-traces", budget=Budget(max_interleavings=5, max_states=5))
