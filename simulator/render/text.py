@@ -385,13 +385,10 @@ def _complete(report: Report, total: int | None) -> str:
         work, traces = "one run for each trace", runs
     else:
         work, total = plural(runs, "run"), runs
-    # What the count ran into; its advice is for those who called it themselves.
-    reason = report.census_missing.partition(" (max_states)")[0].partition(":")[0]
-    uncounted = f"; interleavings not counted: {reason}"
     if total is None and traces is None:
-        return f"{_every(report.states, 'state')} covered (complete){uncounted}"
+        return f"{_every(report.states, 'state')} covered (complete)"
     if total is None:
-        return f"{_every(traces or 0, 'trace')} covered (complete); {work}{uncounted}"
+        return f"{_every(traces or 0, 'trace')} covered (complete); {work}"
     different = f" ({plural(traces, 'trace')})" if traces is not None and total != 1 else ""
     return f"{_every(total, 'interleaving')}{different} covered (complete); {work}"
 
@@ -401,8 +398,12 @@ def _every(count: int, thing: str) -> str:
 
 
 def told_beside(report: Report) -> list[str]:
-    """What else has to be known: why this scheduler, how many traces were seen, what a sampler promises."""
+    """What else has to be known: why this scheduler, why no count, how many traces were seen, what a sampler promises."""
     lines = [f"picked because: {report.why}"] if report.why else []
+    if report.complete and report.census is None:
+        # What the count ran into; its advice is for those who called it themselves.
+        reason = report.census_missing.partition(" (max_states)")[0].partition(":")[0]
+        lines.append(f"interleavings not counted: {reason}")
     if report.traces is not None and report.scheduler is not Scheduler.DPOR and not report.complete:
         if report.trace_census is None:
             lines.append(f"{plural(report.traces, 'different trace')} seen")
