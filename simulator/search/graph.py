@@ -35,7 +35,7 @@ class Explored:
     """Each outcome seen, with how many of the runs ended so where runs are counted."""
     sightings: dict[Sighting, tuple[int, ...]] = field(default_factory=dict)
     """Each sighting with a schedule, by thread number, at whose end it is seen."""
-    endings: Endings | None = None
+    endings: Endings | None = field(default=None, compare=False)
     """How the deadlocks seen end: all that there are, if it is complete."""
 
     @property

@@ -24,7 +24,8 @@ from simulator.machine import LayoutFull, Machine, State
 from simulator.program import Program
 from simulator.search.budget import Budget, Stop
 from simulator.search.endings import Endings
-from simulator.search.reduced import FRESH, STALE, Reduced, Steps
+from simulator.search.reduced import FRESH, STALE, Reduced
+from simulator.search.steps import Steps
 from simulator.search.stubborn import Move
 
 if TYPE_CHECKING:
