@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from base64 import b64decode, b64encode
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from simulator.analysis.deadlock import wait_for, waiting_cycles
@@ -19,7 +19,7 @@ from simulator.analysis.finding import Finding, Kind, Share, Sighting, Status
 from simulator.analysis.lock_order import CycleSeen, LockOrder, explain_cycle, lock_cycles, lock_edges
 from simulator.analysis.riders import Riders
 from simulator.census import Census, count
-from simulator.errors import EndlessError, LimitError, UsageError
+from simulator.errors import EndlessError, LimitError, UsageError, nearest
 from simulator.machine import COMPACT, LayoutFull, Machine
 from simulator.program import Program
 from simulator.report import Report
@@ -80,6 +80,8 @@ def check(
     merge: bool = True,
     reductions: Reduction = Reduction.ALL,
     checkpoint: Checkpoint | None = None,
+    kinds: Iterable[Kind | str] | None = None,
+    counted: bool = True,
 ) -> Report:
     """Look for everything that is wrong with a program, and say how far that was looked.
 
@@ -87,6 +89,9 @@ def check(
     why; the findings do not depend on it. Each kind of finding on the same objects is reported once, with its shortest
     witness. Raises ProgramError when the program itself cannot run, UsageError for options that do not go together. A
     KeyboardInterrupt ends the search and keeps what it had.
+
+    Where many programs are checked, `kinds` looks for some kinds of findings only, and without `counted` neither
+    interleavings nor traces are counted: what is found stays the same, without how often it happens.
 
     >>> from simulator.ops import Read, Write
     >>> def body():
@@ -97,6 +102,7 @@ def check(
     (['lost update on x', 'data race on x'], True)
     """
     budget = budget or Budget()
+    asked = _Asked.of(kinds, counted=counted)
     if scheduler is None:
         for option, given in (("seed", seed), ("bound", bound), ("depth", depth)):
             if given is not None:
@@ -108,7 +114,7 @@ def check(
         machine = Machine(program, merge=merge, bits=COMPACT)
         while True:
             try:
-                return _picked(machine, budget.begun(), reductions)
+                return _picked(machine, budget.begun(), asked, reductions)
             except LayoutFull:
                 machine = machine.widened()
     chosen = Scheduler.named(scheduler)
@@ -120,7 +126,7 @@ def check(
     machine = Machine(program, merge=merge, bits=COMPACT)
     while True:
         try:
-            return _Check(machine, options, reductions=reductions, checkpoint=checkpoint).report()
+            return _Check(machine, options, asked, reductions=reductions, checkpoint=checkpoint).report()
         except LayoutFull:
             machine = machine.widened()
 
@@ -159,15 +165,40 @@ def explore(
     return (run_of(machine, one.schedule, cut=one.cut) for _, one in in_time)
 
 
-def _picked(machine: Machine, budget: Budget, reductions: Reduction) -> Report:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a check is to say: which kinds of findings, and whether how often."""
+
+    kinds: frozenset[Kind]
+    counted: bool = True
+
+    @classmethod
+    def of(cls, kinds: Iterable[Kind | str] | None, *, counted: bool) -> _Asked:
+        """Raises UsageError for a kind that there is not."""
+        known = [str(kind) for kind in Kind]
+        names = known if kinds is None else [str(kind) for kind in kinds]
+        for name in names:
+            if name not in known:
+                raise UsageError(f"there is no kind of finding {name!r}{nearest(name, known)}")
+        return cls(frozenset(map(Kind, names)), counted)
+
+    def looks_for(self, kind: Kind) -> bool:
+        """Whether findings of a kind have to be known: of a lock-order cycle it is said whether it deadlocks."""
+        return kind in self.kinds or (kind is Kind.DEADLOCK and Kind.LOCK_ORDER_CYCLE in self.kinds)
+
+
+def _picked(machine: Machine, budget: Budget, asked: _Asked, reductions: Reduction) -> Report:
     """The report of the first complete search that is not too long, from the plainest to the one that leaves out most."""
     limit = budget.max_states or MAX_STATES
     if budget.max_steps is not None:
         why = "max_steps was given: only the whole state graph cuts every interleaving there"
-        return _Check(machine, Options(Scheduler.GRAPH, budget).filled_in(), why=why).report()
+        return _Check(machine, Options(Scheduler.GRAPH, budget).filled_in(), asked, why=why).report()
     few = min(FEW_STATES, limit)
     graph = _Check(
-        machine, Options(Scheduler.GRAPH, replace(budget, max_states=few)).filled_in(), why=f"at most {few:,} states"
+        machine,
+        Options(Scheduler.GRAPH, replace(budget, max_states=few)).filled_in(),
+        asked,
+        why=f"at most {few:,} states",
     )
     seen = graph.search()
     if seen.stop is not Stop.STATES or few == limit:
@@ -176,6 +207,7 @@ def _picked(machine: Machine, budget: Budget, reductions: Reduction) -> Report:
     runs = _Check(
         machine,
         Options(Scheduler.DPOR, replace(budget, max_states=None, max_interleavings=FEW_TRACES)).filled_in(),
+        asked,
         why=f"more than {few:,} states, but at most {FEW_TRACES:,} traces",
     )
     if not machine.program.step_properties:
@@ -194,6 +226,7 @@ def _picked(machine: Machine, budget: Budget, reductions: Reduction) -> Report:
         Options(
             Scheduler.REDUCED, replace(budget, max_states=min(limit, MANY_STATES) if sweeps else limit)
         ).filled_in(),
+        asked,
         why=why,
         reductions=reductions,
     )
@@ -201,10 +234,11 @@ def _picked(machine: Machine, budget: Budget, reductions: Reduction) -> Report:
         layered = _Check(
             machine,
             Options(Scheduler.LAYERED, budget).filled_in(),
+            asked,
             why=f"{why}, and more than {MANY_STATES:,} states after all reductions",
         )
         options = Options(Scheduler.REDUCED, replace(budget, max_states=limit)).filled_in()
-        reduced = layered if layered.fits() else _Check(machine, options, why=why)
+        reduced = layered if layered.fits() else _Check(machine, options, asked, why=why)
     if not reduced.search().complete:
         reduced.add(seen)
     return reduced.report()
@@ -217,6 +251,7 @@ class _Check:
         self,
         machine: Machine,
         options: Options,
+        asked: _Asked,
         *,
         why: str = "",
         reductions: Reduction = Reduction.ALL,
@@ -224,6 +259,7 @@ class _Check:
     ) -> None:
         self.machine = machine
         self.options = replace(options, budget=options.budget.begun())
+        self.asked = asked
         self.scheduler = options.scheduler
         self.budget = self.options.budget
         self.why = why
@@ -235,7 +271,9 @@ class _Check:
         self.explored: Explored | None = None
         self.graph: StateGraph | ReducedGraph | None = None
         self.taken: set[int] = set()
-        self.detectors = detectors_for(machine.program)
+        self.detectors = tuple(
+            detector for detector in detectors_for(machine.program) if asked.looks_for(detector.kind)
+        )
         self.by_kind = {detector.kind: detector for detector in self.detectors}
 
     def add(self, earlier: Explored) -> None:
@@ -260,19 +298,21 @@ class _Check:
         self.shortest_nodes = MAX_NODES if plain or self.scheduler is Scheduler.NAIVE else NEAR
         census: Census | None = None
         trace_census: TraceCensus | None = None
-        missing = traces_missing = str(Stop.INTERRUPTED)
+        missing = traces_missing = str(Stop.INTERRUPTED) if self.asked.counted else "not asked for"
         found: list[Finding] = []
         if explored.stop is not Stop.INTERRUPTED:
             try:
-                census, missing = self.census()
-                trace_census, traces_missing = self.trace_census()
+                if self.asked.counted:
+                    census, missing = self.census()
+                    trace_census, traces_missing = self.trace_census()
                 found = self.findings(explored, counted=census is not None)
             except KeyboardInterrupt:
                 explored.stop = Stop.INTERRUPTED
         if explored.stop is Stop.INTERRUPTED:
             found = [self.told(seen, schedule, shortest=False) for seen, schedule in explored.sightings.items()]
+        found = [each for each in found if each.kind in self.asked.kinds]
         found.sort(key=_simplest_first)
-        sampled = self.scheduler.samples and explored.stop is not Stop.INTERRUPTED
+        sampled = self.asked.counted and self.scheduler.samples and explored.stop is not Stop.INTERRUPTED
         interleavings_estimate, traces_estimate = estimates(self.machine, self.options) if sampled else (None, None)
         return Report(
             program=self.machine.program.name,
@@ -311,6 +351,9 @@ class _Check:
         """What the scheduler explores; searched once."""
         if self.explored is None:
             self.explored = self.searched()
+            # Races are read off runs whether or not they were asked for.
+            for sighting in [each for each in self.explored.sightings if not self.asked.looks_for(each.kind)]:
+                del self.explored.sightings[sighting]
         return self.explored
 
     def searched(self) -> Explored:
@@ -330,7 +373,7 @@ class _Check:
                     )
                 assert self.explored is not None
                 return self.explored
-            case Scheduler.DPOR if self.machine.program.step_properties:
+            case Scheduler.DPOR if self.machine.program.step_properties and Kind.FAILED_INVARIANT in self.by_kind:
                 return self.between_steps(self.walk())
             case _:
                 return self.walk()

@@ -57,6 +57,19 @@ def said(report: Report) -> list[str]:
     return sorted(json.dumps(found.to_dict()) for found in report.findings)
 
 
+@some
+@given(ending, st.sampled_from([None, *(each for each in Scheduler if not each.samples and not each.is_bounded)]))
+def test_what_is_looked_for_alone_is_found_as_among_all(small: Small, scheduler: Scheduler | None) -> None:
+    for program in variants(small):
+        whole = check(program, scheduler=scheduler)
+        for kind in Kind:
+            alone = check(program, scheduler=scheduler, kinds=[kind], counted=False)
+            assert said(alone) == sorted(
+                json.dumps({**found.to_dict(), "share": None}) for found in whole.findings if found.kind is kind
+            )
+            assert alone.outcomes.keys() == whole.outcomes.keys()
+
+
 def picked(program: Program, stage: Scheduler) -> Report:
     with pytest.MonkeyPatch.context() as patched:
         for name, few in STAGES[stage].items():

@@ -130,3 +130,8 @@ def test_properties_of_the_memory() -> None:
     assert found["never two"].share.count == 2
     assert found["two at the end"].share is not None
     assert found["two at the end"].share.count == 18
+
+
+def test_a_kind_of_finding_that_there_is_not_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="no kind of finding 'deadlok'; did you mean 'deadlock'"):
+        check(Program({"a": lambda: iter(())}), kinds=["deadlok"])
