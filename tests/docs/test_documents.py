@@ -48,3 +48,16 @@ def test_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+@pytest.mark.parametrize("package", ["simulator", "scenarios"])
+def test_the_map_names_every_file(package: str) -> None:
+    text = (documents.ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = text[text.index("## Map") : text.index("## How a check goes")]
+    files = [path for path in (documents.ROOT / package).rglob("*.py") if not path.name.startswith("__")]
+    assert len(files) > 5
+    named = set(re.findall(r"(?<!\w)[a-z]\w*\.py", table))
+    missing = [path.name for path in files if path.name not in named and not path.name.endswith("_command.py")]
+    assert missing == []
+    gone = named - {path.name for name in ("simulator", "scenarios") for path in (documents.ROOT / name).rglob("*.py")}
+    assert gone == set()
