@@ -114,6 +114,21 @@ def test_a_uniform_sampler_that_cannot_count_says_that_it_is_not_uniform_or_refu
     assert said.startswith("counting the ways to the end needs more than 5 states (--max-states)")
 
 
+@pytest.mark.parametrize("scheduler", ["", *ALL])
+def test_what_a_limit_ended_is_incomplete_in_text_and_json_and_its_exit_code_is_about_findings(scheduler: str) -> None:
+    limit = "--max-states" if Scheduler(scheduler or "graph").visits_states else "--max-interleavings"
+    words = ("--threads", "3", *(("--scheduler", scheduler) if scheduler else ()), limit, "2", "--no-steps")
+    clean = simulator("explore", "counter", "--lock", *words)
+    assert clean.code == 0
+    assert "no finding so far; " in clean.lines[1]
+    assert "not a proof" in clean.lines[1]
+    assert "complete)" not in clean.out
+    assert not simulator("explore", "counter", "--lock", *words, "--json").json["complete"]
+    told = simulator("explore", "counter", *words, "--json")
+    assert not told.json["complete"]
+    assert told.code == bool(told.json["findings"])
+
+
 def test_pct_prints_its_bound_for_the_depth_that_was_asked_for() -> None:
     def note(depth: str) -> str:
         ran = simulator("explore", "counter", "--scheduler", "pct", "--depth", depth, "--max-interleavings", "5")
