@@ -42,6 +42,8 @@ __all__ = [
 
 MARK = "►"
 WIDEST = 400
+MANY = 8
+"""Threads, or locations, that are all shown beside a run."""
 COLUMNS = 6
 """Outcomes that have a column each, at most; more are taken together by how they end."""
 
@@ -122,6 +124,8 @@ def timeline(
 ) -> str:
     """A run as a table: one row for each step, one column for each thread, memory and lock owners at the right.
 
+    Where threads or locations are many, those that have no part in the run are left out.
+
     `marked` maps step numbers (from 1) to a word for the margin: the guilty steps. Below the table stands how the run ended.
     """
     from rich.text import Text
@@ -129,12 +133,13 @@ def timeline(
     marked = marked or {}
     locations = _shown_locations(run)
     locks = list(run.situations[0].owners)
-    table = _table("", "step", *run.threads, *map(show_name, locations), *map(show_name, locks), right=[1])
-    table.add_row("", "", *_start_cells(run), *_state_cells(run.situations[0], locations, locks))
+    threads = _shown_threads(run)
+    table = _table("", "step", *threads, *map(show_name, locations), *map(show_name, locks), right=[1])
+    table.add_row("", "", *_start_cells(run, threads), *_state_cells(run.situations[0], locations, locks))
     for step, event in enumerate(run.events, start=1):
         guilty = step in marked
-        cells = [""] * len(run.threads)
-        cells[run.threads.index(event.thread)] = "\n".join([event.text, *_notices(event.notices)])
+        cells = [""] * len(threads)
+        cells[threads.index(event.thread)] = "\n".join([event.text, *_notices(event.notices)])
         shown: list[Text] = [
             Text(cell, style="bold" if guilty else "")
             for cell in (f"{MARK} {marked[step]}".rstrip() if guilty else "", str(step), *cells)
@@ -151,24 +156,34 @@ def timeline(
             "",
             *(
                 f"waits for {show_name(waiting[name].lock)} of {waiting[name].owner}" if name in waiting else ""
-                for name in run.threads
+                for name in threads
             ),
             *[""] * (len(locations) + len(locks)),
         )
     return f"{table_text(table, width=width, colour=colour)}\n\n{_ending(run)}"
 
 
+def _shown_threads(run: Run) -> list[str]:
+    """All threads when they are few, otherwise those that take a step, have something to say, or wait at a deadlock."""
+    if len(run.threads) <= MANY:
+        return list(run.threads)
+    active = {event.thread for event in run.events} | {thread for thread, notices in run.start.items() if notices}
+    if not run.final.enabled:
+        active |= {wait.thread for wait in wait_for(run.final)}
+    return [thread for thread in run.threads if thread in active] or list(run.threads)
+
+
 def _shown_locations(run: Run) -> list[Hashable]:
     """All of memory when it is small, otherwise what the run touched."""
     locations = list(run.situations[0].memory)
-    if len(locations) <= 8:
+    if len(locations) <= MANY:
         return locations
     touched = {event.footprint.name for event in run.events if not event.footprint.on_lock}
     return [location for location in locations if location in touched]
 
 
-def _start_cells(run: Run) -> list[str]:
-    return ["\n".join(_notices(run.start.get(thread, ()))) for thread in run.threads]
+def _start_cells(run: Run, threads: Iterable[str]) -> list[str]:
+    return ["\n".join(_notices(run.start.get(thread, ()))) for thread in threads]
 
 
 def _state_cells(situation: Situation, locations: list[Hashable], locks: list[Hashable]) -> list[str]:

@@ -92,3 +92,17 @@ def test_a_schedule_that_cannot_be_read_names_the_word(schedule: str, said: str)
 
 def test_a_schedule_has_to_be_given() -> None:
     assert simulator("replay", "counter").refused() == "Missing argument 'SCHEDULE'."
+
+
+def test_of_many_threads_those_without_a_part_in_the_run_have_no_column() -> None:
+    def head(words: str, schedule: str) -> list[str]:
+        return simulator("replay", *words.split(), schedule).lines[0].split()
+
+    assert head("readers --n 7", "t0 t3")[:9] == ["step", *(f"t{n}" for n in range(8))]
+    assert head("readers --n 12", "t0 t3") == ["step", "t0", "t3", "x", "own[2]"]
+    assert head("readers --n 12", "")[:14] == ["step", *(f"t{n}" for n in range(13))]
+    # All nine wait for each other, though the last has only one fork to show for it.
+    assert head("philosophers --n 9", " ".join(f"t{n}" for n in range(9)))[:10] == [
+        "step",
+        *(f"t{n}" for n in range(9)),
+    ]
