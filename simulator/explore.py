@@ -109,12 +109,14 @@ def check(
                 raise UsageError(f"{option} needs a scheduler to be chosen: without one, every interleaving is covered")
         if budget.max_interleavings is not None:
             raise UsageError("max_interleavings needs a scheduler to be chosen; without one, max_states is the limit")
+        if reductions is not Reduction.ALL:
+            raise UsageError("reductions can be switched off of the reduced search: choose that scheduler")
         if checkpoint is not None:
             raise UsageError("a checkpoint needs a scheduler to be chosen, one that goes through runs: dpor, say")
         machine = Machine(program, merge=merge, bits=COMPACT)
         while True:
             try:
-                return _picked(machine, budget.begun(), asked, reductions)
+                return _picked(machine, budget.begun(), asked)
             except LayoutFull:
                 machine = machine.widened()
     chosen = Scheduler.named(scheduler)
@@ -187,7 +189,7 @@ class _Asked:
         return kind in self.kinds or (kind is Kind.DEADLOCK and Kind.LOCK_ORDER_CYCLE in self.kinds)
 
 
-def _picked(machine: Machine, budget: Budget, asked: _Asked, reductions: Reduction) -> Report:
+def _picked(machine: Machine, budget: Budget, asked: _Asked) -> Report:
     """The report of the first complete search that is not too long, from the plainest to the one that leaves out most."""
     limit = budget.max_states or MAX_STATES
     if budget.max_steps is not None:
@@ -220,7 +222,7 @@ def _picked(machine: Machine, budget: Budget, asked: _Asked, reductions: Reducti
             return graph.report()
         seen.sightings = {**seen.sightings, **tried.sightings}
     why = f"more than {few:,} states and more than {FEW_TRACES:,} traces"
-    sweeps = reductions is Reduction.ALL and available()
+    sweeps = available()
     reduced = _Check(
         machine,
         Options(
@@ -228,7 +230,6 @@ def _picked(machine: Machine, budget: Budget, asked: _Asked, reductions: Reducti
         ).filled_in(),
         asked,
         why=why,
-        reductions=reductions,
     )
     if sweeps and reduced.search().stop is Stop.STATES and limit > MANY_STATES:
         layered = _Check(

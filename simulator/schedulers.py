@@ -264,7 +264,7 @@ class Walk:
                 return random_walks(machine, draw=draw, max_steps=max_steps)
             case Scheduler.UNIFORM:
                 try:
-                    return uniform(machine, draw=draw, max_steps=max_steps, max_states=most)
+                    return uniform(machine, draw=draw, max_steps=max_steps, max_states=most, budget=options.budget)
                 except LimitError as error:
                     self.notes.append(
                         f"not exactly uniform: {error.args[0].partition(':')[0]}; threads are weighted by the number of "
@@ -272,7 +272,7 @@ class Walk:
                     )
                     return weighted_by_length(machine, draw=draw, max_steps=max_steps)
             case Scheduler.UNIFORM_TRACES:
-                return uniform_traces(machine, draw=draw, max_steps=max_steps, max_states=most)
+                return uniform_traces(machine, draw=draw, max_steps=max_steps, max_states=most, budget=options.budget)
             case Scheduler.PCT:
                 depth, threads = options.depth or pct.DEPTH, len(machine.threads)
                 steps = max(1, len(probe(machine, max_steps=max_steps).steps))

@@ -43,7 +43,7 @@ def command(
     """
     loaded, given = loaded_program(values)
     program, limit = loaded.program(**given), max_states or MAX_STATES
-    budget = Budget(timeout=timeout)
+    budget = Budget(timeout=timeout).begun()
     output = Output()
     if by is not None:
         with progress(f"counting {loaded.name}: states", budget) as watched:
@@ -57,8 +57,9 @@ def command(
         return 0
     census, missing = None, ""
     traced, traces_missing = None, "not asked for"
-    with progress(f"counting {loaded.name}: states", budget) as watched:
-        watched = watched.begun()
+    # Half of the time at most, so that there is some left for the traces, which may be easier to count.
+    first = Budget(timeout=timeout / 2).begun() if timeout is not None and traces else budget
+    with progress(f"counting {loaded.name}: states", first) as watched:
         try:
             census = count(program, max_steps=max_steps, max_states=limit, budget=watched)
         except LimitError as error:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import repeat
 
 from simulator.machine import Machine, State
+from simulator.search.budget import Budget
 from simulator.search.chance import Draw, below
 from simulator.search.interchange import Interchange
 from simulator.search.naive import Interleaving
@@ -26,7 +27,7 @@ class RankedInterleavings:
 
     With `max_steps`, those that are longer are cut there, and count once for all that begin so. Raises EndlessError for
     a program that can run for ever (unless `max_steps` is given), and LimitError where more than `max_states` states
-    have to be counted; interchangeable threads are counted in one order only.
+    have to be counted or the time of the budget is up; interchangeable threads are counted in one order only.
 
     >>> from simulator.ops import Pause
     >>> from simulator.program import Program
@@ -38,7 +39,14 @@ class RankedInterleavings:
     (6, (0, 0, 1, 1), (1, 1, 0, 0))
     """
 
-    def __init__(self, machine: Machine, *, max_steps: int | None = None, max_states: int = MAX_STATES) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        max_steps: int | None = None,
+        max_states: int = MAX_STATES,
+        budget: Budget | None = None,
+    ) -> None:
         self._machine = machine
         self._max_steps = max_steps
         self._ordered = Interchange(machine).ordered
@@ -47,7 +55,7 @@ class RankedInterleavings:
         self._step = 0 if max_steps is None else 1 << machine.bits
         self._steps: dict[int, list[tuple[int, int, State]]] = {}
         root = self._node(machine.initial, 0 if max_steps is None else max_steps << machine.bits)
-        self._ways = ways_to_an_end(root, self._after, max_states=max_states)
+        self._ways = ways_to_an_end(root, self._after, max_states=max_states, budget=budget)
         self.total = self._ways[root]
 
     def at(self, number: int) -> Interleaving:
@@ -94,7 +102,12 @@ class RankedInterleavings:
 
 
 def uniform(
-    machine: Machine, *, draw: Draw, max_steps: int | None = None, max_states: int = MAX_STATES
+    machine: Machine,
+    *,
+    draw: Draw,
+    max_steps: int | None = None,
+    max_states: int = MAX_STATES,
+    budget: Budget | None = None,
 ) -> Iterator[Interleaving]:
     """Interleavings without end, lazily, each of those that there are exactly equally likely.
 
@@ -108,5 +121,5 @@ def uniform(
     >>> next(uniform(Machine(Program({"a": body, "b": body})), draw=random.Random(1).random)).schedule
     (0, 1)
     """
-    ranked = RankedInterleavings(machine, max_steps=max_steps, max_states=max_states)
+    ranked = RankedInterleavings(machine, max_steps=max_steps, max_states=max_states, budget=budget)
     return (ranked.at(below(ranked.total, draw)) for _ in repeat(None))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import repeat
 
 from simulator.machine import Machine, State
+from simulator.search.budget import Budget
 from simulator.search.chance import Draw, below
 from simulator.search.interchange import Interchange
 from simulator.search.naive import Interleaving
@@ -27,7 +28,7 @@ class RankedTraces:
     With `max_steps`, runs are cut there and two that are cut are one trace
     when they differ only in the order of independent steps up to there. Raises EndlessError for a program that can
     run for ever (unless `max_steps` is given), and LimitError where more than `max_states` pairs of state and sleep set
-    have to be counted; interchangeable threads are counted in one order only.
+    have to be counted or the time of the budget is up; interchangeable threads are counted in one order only.
 
     >>> from simulator.ops import Read, Write
     >>> from simulator.program import Program
@@ -39,7 +40,14 @@ class RankedTraces:
     [(0, 1, 1, 0), (0, 1, 0, 1), (0, 0, 1, 1), (1, 1, 0, 0)]
     """
 
-    def __init__(self, machine: Machine, *, max_steps: int | None = None, max_states: int = MAX_STATES) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        max_steps: int | None = None,
+        max_states: int = MAX_STATES,
+        budget: Budget | None = None,
+    ) -> None:
         self._machine = machine
         self._max_steps = max_steps
         self._tree = SleepSets(machine)
@@ -51,7 +59,7 @@ class RankedTraces:
         self._steps: dict[int, list[tuple[int, int, int, tuple[int, ...]]] | None] = {}
         # Interchangeable threads begin alike, so they are in order at first.
         self._root = machine.initial + (0 if max_steps is None else max_steps << self._above)
-        self._ways = ways_to_an_end(self._root, self._after, max_states=max_states)
+        self._ways = ways_to_an_end(self._root, self._after, max_states=max_states, budget=budget)
         self.total = self._ways[self._root]
 
     def at(self, number: int) -> Interleaving:
@@ -113,7 +121,12 @@ class RankedTraces:
 
 
 def uniform_traces(
-    machine: Machine, *, draw: Draw, max_steps: int | None = None, max_states: int = MAX_STATES
+    machine: Machine,
+    *,
+    draw: Draw,
+    max_steps: int | None = None,
+    max_states: int = MAX_STATES,
+    budget: Budget | None = None,
 ) -> Iterator[Interleaving]:
     """Interleavings without end, lazily, one of each Mazurkiewicz trace, each trace exactly equally likely.
 
@@ -127,5 +140,5 @@ def uniform_traces(
     >>> next(uniform_traces(Machine(Program({"a": body, "b": body})), draw=random.Random(1).random)).schedule
     (0, 1)
     """
-    ranked = RankedTraces(machine, max_steps=max_steps, max_states=max_states)
+    ranked = RankedTraces(machine, max_steps=max_steps, max_states=max_states, budget=budget)
     return (ranked.at(below(ranked.total, draw)) for _ in repeat(None))

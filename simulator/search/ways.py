@@ -8,24 +8,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from simulator.errors import EndlessError, LimitError
-from simulator.search.budget import without_collecting
+from simulator.search.budget import Budget, without_collecting
 
 __all__ = ["END", "MAX_STATES", "ways_to_an_end"]
 
 END = -1
 """The node after which nothing comes; one way leads from it to an end: none."""
 MAX_STATES = 2_000_000
+LOOK_UP = 4_096
 
 
-def ways_to_an_end(root: int, expand: Callable[[int], Sequence[int]], *, max_states: int) -> dict[int, int]:
+def ways_to_an_end(
+    root: int, expand: Callable[[int], Sequence[int]], *, max_states: int, budget: Budget | None = None
+) -> dict[int, int]:
     """For each node that `root` leads to, the number of paths from it to `END`, exactly.
 
     A node that leads nowhere has none. A node twice among those that `expand` gives counts twice. Raises EndlessError
-    when a node can be reached again from itself, and LimitError when there are more than `max_states` nodes.
+    when a node can be reached again from itself, and LimitError when there are more than `max_states` nodes or the
+    time of the budget is up.
 
     >>> ways_to_an_end(3, lambda node: [node - 1, 0] if node else [END], max_states=10)
     {-1: 1, 0: 1, 1: 2, 2: 3, 3: 4}
     """
+    budget = budget or Budget()
+    deadline = budget.deadline()
     ways = {END: 1}
     path: dict[int, Sequence[int]] = {}
     """The nodes from the root to here, each with what comes after it."""
@@ -46,6 +52,8 @@ def ways_to_an_end(root: int, expand: Callable[[int], Sequence[int]], *, max_sta
                         f"counting the ways to the end needs more than {max_states:,} states (max_states): make the "
                         "program smaller, raise the limit, or choose another scheduler"
                     )
+                if (len(ways) + len(path)) % LOOK_UP == 0 and budget.late(deadline, len(ways)):
+                    raise LimitError("counting the ways to the end was not done when the time was up (timeout)")
                 path[node] = after = expand(node)
                 for following in after:
                     if following in path:

@@ -193,6 +193,7 @@ def test_what_the_first_search_saw_is_kept_when_there_is_no_time_for_another(wri
     ("words", "said"),
     [
         ("--seed 3", "seed needs a scheduler to be chosen: without one, every interleaving is covered"),
+        ("--without fusion", "reductions can be switched off of the reduced search: choose that scheduler"),
         ("--bound 3", "bound needs a scheduler to be chosen: without one, every interleaving is covered"),
         ("--depth 3", "depth needs a scheduler to be chosen: without one, every interleaving is covered"),
         ("--max-interleavings 9", "--max-interleavings needs a scheduler to be chosen; without one, --max-states is"),
