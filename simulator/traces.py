@@ -79,6 +79,16 @@ class TraceCensus:
             },
         }
 
+    def __str__(self) -> str:
+        from simulator.render.text import traces_table
+
+        return traces_table(self)
+
+    def _repr_html_(self) -> str:
+        from simulator.render.html import preformatted
+
+        return preformatted(str(self))
+
 
 def count_traces(
     program: Program | Machine,

@@ -1,7 +1,8 @@
 """Text for people: the step-by-step timeline, the table of outcomes, the report. Strings out, nothing printed.
 
 Every function takes `width` (columns; None for as wide as it needs) and `colour` (ANSI codes or plain text). Nothing is said
-by colour alone.
+by colour alone. Values and names are never broken: a table too wide for its place stands closer together, a timeline leaves
+out what never changes, and what still does not fit runs over.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -38,10 +40,12 @@ __all__ = [
     "report_text",
     "table_text",
     "timeline",
+    "traces_table",
 ]
 
 MARK = "►"
-WIDEST = 400
+DIGITS = 40
+"""Longer numbers are rounded in text; JSON has all of them."""
 MANY = 8
 """Threads, or locations, that are all shown beside a run."""
 COLUMNS = 6
@@ -71,12 +75,15 @@ def percent(share: Fraction) -> str:
 
 
 def number(count: int) -> str:
-    """A whole number with its thousands apart.
+    """A whole number with its thousands apart; of a very long one, where it begins and how long it is.
 
-    >>> number(168168000)
-    '168,168,000'
+    >>> number(168168000), number(3 * 10**614)
+    ('168,168,000', 'about 3.00e614')
     """
-    return f"{count:,}"
+    if abs(count) < 10**DIGITS:
+        return f"{count:,}"
+    # Not by way of its digits: Python refuses to print whole numbers of more than 4,300.
+    return f"about {Decimal(count):.2e}".replace("e+", "e")
 
 
 def plural(count: int, thing: str) -> str:
@@ -89,12 +96,27 @@ def plural(count: int, thing: str) -> str:
 
 
 def table_text(table: Table, *, width: int | None = None, colour: bool = False) -> str:
-    """A rich table as text, without trailing blanks."""
+    """A rich table as text, no cell broken, without trailing blanks; wider than `width`, its columns stand closer together."""
+    text = _drawn(table, colour=colour)
+    if width is not None and _width(text) > width:
+        table.padding = (0, 1, 0, 0)
+        text = _drawn(table, colour=colour)
+    return text
+
+
+def _width(text: str) -> int:
+    """Columns that a text without colour codes takes, or one with them."""
+    from rich.text import Text
+
+    return max((Text.from_ansi(line).cell_len for line in text.splitlines()), default=0)
+
+
+def _drawn(table: Table, *, colour: bool) -> str:
     from rich.console import Console
 
     console = Console(
         file=io.StringIO(),
-        width=width or WIDEST,
+        width=1_000_000,
         force_terminal=colour,
         color_system="standard" if colour else None,
         legacy_windows=False,
@@ -115,7 +137,7 @@ def _table(*headers: str, right: Iterable[int] = ()) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     rights = set(right)
     for place, header in enumerate(headers):
-        table.add_column(header, justify="right" if place in rights else "left", overflow="fold")
+        table.add_column(header, justify="right" if place in rights else "left", no_wrap=True)
     return table
 
 
@@ -124,15 +146,32 @@ def timeline(
 ) -> str:
     """A run as a table: one row for each step, one column for each thread, memory and lock owners at the right.
 
-    Where threads or locations are many, those that have no part in the run are left out.
+    Where threads or locations are many, those that have no part in the run are left out; where `width` is too narrow,
+    memory and locks that never change stand in a line below.
 
     `marked` maps step numbers (from 1) to a word for the margin: the guilty steps. Below the table stands how the run ended.
     """
-    from rich.text import Text
-
     marked = marked or {}
     locations = _shown_locations(run)
     locks = list(run.situations[0].owners)
+    text = table_text(_steps(run, marked, locations, locks), colour=colour)
+    if width is not None and _width(text) > width:
+        names = [*locations, *locks]
+        rows = [_state_cells(situation, locations, locks) for situation in run.situations]
+        still = {place for place, cells in enumerate(zip(*rows, strict=True)) if len(set(cells)) == 1}
+        locations = [name for place, name in enumerate(locations) if place not in still]
+        locks = [name for place, name in enumerate(locks, start=len(names) - len(locks)) if place not in still]
+        text = table_text(_steps(run, marked, locations, locks), width=width, colour=colour)
+        if still:
+            unchanged = " ".join(f"{show_name(names[place])}={rows[0][place]}" for place in sorted(still))
+            text += "\n" + _wrapped(f"unchanged: {unchanged}", width)
+    return f"{text}\n\n{_ending(run)}"
+
+
+def _steps(run: Run, marked: Mapping[int, str], locations: list[Hashable], locks: list[Hashable]) -> Table:
+    """The table of a timeline, with these of its memory and locks."""
+    from rich.text import Text
+
     threads = _shown_threads(run)
     table = _table("", "step", *threads, *map(show_name, locations), *map(show_name, locks), right=[1])
     table.add_row("", "", *_start_cells(run, threads), *_state_cells(run.situations[0], locations, locks))
@@ -160,7 +199,7 @@ def timeline(
             ),
             *[""] * (len(locations) + len(locks)),
         )
-    return f"{table_text(table, width=width, colour=colour)}\n\n{_ending(run)}"
+    return table
 
 
 def _shown_threads(run: Run) -> list[str]:
@@ -221,6 +260,11 @@ def census_table(census: Census, *, width: int | None = None, colour: bool = Fal
     return counts_table(census, "", None, "", width=width, colour=colour)
 
 
+def traces_table(traced: TraceCensus, *, width: int | None = None, colour: bool = False) -> str:
+    """Every outcome with its traces."""
+    return counts_table(None, "", traced, "", width=width, colour=colour)
+
+
 def counts_table(
     census: Census | None,
     missing: str,
@@ -247,8 +291,10 @@ def counts_table(
         states = plural(census.states, "state")
         lines.append(f"the longest takes {plural(census.longest, 'step')}; counted exactly over {states}")
     elif traced is not None:
-        lines.append(f"{plural(traced.traces, 'trace')} (counted exactly over {plural(traced.states, 'state')})")
-        lines.append(f"interleavings not counted: {missing}")
+        cut = "" if traced.max_steps is None else f", cut at {plural(traced.max_steps, 'step')}"
+        lines.append(f"{plural(traced.traces, 'trace')}{cut} (counted exactly over {plural(traced.states, 'state')})")
+        if missing:
+            lines.append(f"interleavings not counted: {missing}")
     if traced is None and traces_missing:
         lines.append(f"traces not counted: {traces_missing}")
     columns: list[tuple[str, Callable[[Outcome], str]]] = []
@@ -268,7 +314,8 @@ def counts_table(
 
 def _odds(odds: Fraction) -> str:
     """A probability in percent, and exactly where that is short."""
-    return percent(odds) + (f" = {odds}" if len(str(odds)) <= 12 and odds.denominator != 1 else "")
+    short = 1 < odds.denominator < 10**DIGITS and len(str(odds)) <= 12
+    return percent(odds) + (f" = {odds}" if short else "")
 
 
 def cost_table(counted: CensusBy, *, width: int | None = None, colour: bool = False) -> str:
@@ -310,8 +357,7 @@ def cost_table(counted: CensusBy, *, width: int | None = None, colour: bool = Fa
 def finding_text(finding: Finding, place: int, *, width: int | None = None, colour: bool = False) -> str:
     """One finding: what, how often, why, and its witness step by step."""
     head = f"{place}. {finding.title}{_how_often(finding)}"
-    lines = textwrap.wrap(head, width or 120, subsequent_indent="   ")
-    lines.extend(textwrap.wrap(finding.why, (width or 120) - 3, initial_indent="   ", subsequent_indent="   "))
+    lines = [_wrapped(head, width, below="   "), _wrapped(f"   {finding.why}", (width or 120) - 3, below="   ")]
     if finding.witness is None or finding.run is None:
         lines.append("   no single run shows all of it")
         return "\n".join(lines)
@@ -322,13 +368,22 @@ def finding_text(finding: Finding, place: int, *, width: int | None = None, colo
     return "\n".join(lines)
 
 
+def _wrapped(text: str, width: int | None, *, below: str = "") -> str:
+    """Text in lines of at most so many columns, broken at spaces alone; `below` begins each line after the first."""
+    return "\n".join(
+        textwrap.wrap(
+            text, max(width or 120, 20), subsequent_indent=below, break_long_words=False, break_on_hyphens=False
+        )
+    )
+
+
 def witness_table(finding: Finding, *, width: int | None = None, colour: bool = False) -> str:
     """The witness of a finding as a timeline with the guilty steps marked."""
     if finding.run is None:
         return ""
     marked = dict.fromkeys((step.number for step in finding.steps), "")
-    table = timeline(finding.run, marked=marked, width=width, colour=colour)
-    return table.rpartition("\n\n")[0]
+    text = timeline(finding.run, marked=marked, width=width, colour=colour)
+    return text.rpartition("\n\n")[0]
 
 
 def _how_often(finding: Finding) -> str:
@@ -350,7 +405,10 @@ def covered(report: Report) -> str:
     if report.seed is not None:
         stopped = "" if report.stop is Stop.SAMPLED else f" ({report.stop})"
         over = f" over {plural(total, 'interleaving')}" if total is not None else ""
-        return f"{plural(runs, _SAMPLES[report.scheduler])}{over}, seed {report.seed}{stopped}: a sample, not a proof"
+        samples = plural(runs, _SAMPLES[report.scheduler])
+        if any(note.startswith("not exactly uniform") for note in report.notes):
+            samples = f"{plural(runs, 'sample')}, about uniform (threads weighted by length)"
+        return f"{samples}{over}, seed {report.seed}{stopped}: a sample, not a proof"
     if report.bound is not None:
         unit = str(report.scheduler).removesuffix("s")
         if report.stop is Stop.BOUND:
@@ -360,7 +418,7 @@ def covered(report: Report) -> str:
         return f"incomplete: {_of_all(runs, total, 'interleaving')}, {done} ({report.stop}): not a proof"
     if report.runs is not None and report.stop in (Stop.ENDLESS, Stop.STEPS):
         advice = ""
-        if report.scheduler is Scheduler.DPOR:
+        if report.scheduler in (Scheduler.DPOR, Scheduler.NAIVE):
             never = "its states" if report.stop is Stop.ENDLESS else "if it can run for ever, its states"
             advice = f"; {never} may be few enough for graph"
         many = "" if report.runs == 1 else "the last one " if report.stop is Stop.ENDLESS else "some "
