@@ -26,6 +26,7 @@ from simulator.report import Report
 from simulator.schedulers import MAX_STATES, MAX_STEPS, Options, Scheduler, Walk, estimates
 from simulator.search.budget import Budget, Stop
 from simulator.search.distinct import TraceKeys
+from simulator.search.estimate import Estimate
 from simulator.search.gone_through import GoneThrough
 from simulator.search.graph import Explored, StateGraph
 from simulator.search.layered import LayeredGraph, available
@@ -222,6 +223,10 @@ def _picked(machine: Machine, budget: Budget, asked: _Asked) -> Report:
             return graph.report()
         seen.sightings = {**seen.sightings, **tried.sightings}
     why = f"more than {few:,} states and more than {FEW_TRACES:,} traces"
+    if runs.explored is not None and runs.explored.stop is Stop.STEPS and budget.max_states is None:
+        # No state came again in thousands of steps: values grow, most likely, and no number of states would be enough.
+        limit = MANY_STATES
+        why = f"more than {few:,} states, and a run with more than {MAX_STEPS:,} steps"
     sweeps = available()
     reduced = _Check(
         machine,
@@ -268,6 +273,7 @@ class _Check:
         self.checkpoint = checkpoint
         self.notes: list[str] = []
         self.within: int | None = None
+        self.endless = False
         self.traces: int | None = None
         self.explored: Explored | None = None
         self.graph: StateGraph | ReducedGraph | None = None
@@ -313,8 +319,7 @@ class _Check:
             found = [self.told(seen, schedule, shortest=False) for seen, schedule in explored.sightings.items()]
         found = [each for each in found if each.kind in self.asked.kinds]
         found.sort(key=_simplest_first)
-        sampled = self.asked.counted and self.scheduler.samples and explored.stop is not Stop.INTERRUPTED
-        interleavings_estimate, traces_estimate = estimates(self.machine, self.options) if sampled else (None, None)
+        interleavings_estimate, traces_estimate = self.estimates(explored)
         return Report(
             program=self.machine.program.name,
             threads=self.machine.threads,
@@ -342,6 +347,21 @@ class _Check:
             traces_estimate=traces_estimate,
             undecided=self.undecided(explored),
         )
+
+    def estimates(self, explored: Explored) -> tuple[Estimate | None, Estimate | None]:
+        """Of how many interleavings and traces there are. None where they have no number, or fewer than were seen."""
+        if not (self.asked.counted and self.scheduler.samples) or explored.stop is Stop.INTERRUPTED:
+            return None, None
+        if self.endless:
+            self.notes.append("the program can run for ever: there is no number of interleavings or traces to estimate")
+            return None, None
+        interleavings, traces = estimates(self.machine, self.options)
+        if self.traces is not None and traces.mean < self.traces:
+            self.notes.append(
+                "Knuth's estimate of all traces is left out: it is below what was seen, so its walks missed most of them"
+            )
+            return interleavings, None
+        return interleavings, traces
 
     def undecided(self, explored: Explored) -> tuple[str, ...]:
         if not isinstance(explored, Reduced):
@@ -605,6 +625,7 @@ class _Check:
                 budget=self.budget,
             ), ""
         except EndlessError:
+            self.endless = True
             return None, "the program can run for ever (whether it makes progress is not looked at)"
         except LimitError as error:
             return None, str(error)

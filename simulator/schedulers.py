@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from simulator.census import count
 from simulator.errors import LimitError, UsageError, nearest
 from simulator.machine import Machine
 from simulator.search import pct
@@ -39,6 +40,8 @@ MAX_STEPS = 10_000
 """Steps after which an interleaving is cut, unless told otherwise."""
 COUNTED_STATES = 500_000
 """States that are counted at most before a sampler draws by the counts, unless told otherwise."""
+LOOKED_AT = 100_000
+"""States that are looked at to know a program's longest run."""
 SAMPLES = 1_000
 """Runs of a sampler, unless told otherwise."""
 WALKED = 200_000
@@ -152,8 +155,8 @@ class Options:
             budget = replace(budget, max_interleavings=budget.max_interleavings or SAMPLES)
             if scheduler.looks_at_states:
                 budget = replace(budget, max_states=budget.max_states or COUNTED_STATES)
-        if scheduler not in (Scheduler.REDUCED, Scheduler.LAYERED, Scheduler.DPOR):
-            # DPOR has to know whether the cut was asked for: see `Dpor.stop`.
+        if scheduler not in (Scheduler.REDUCED, Scheduler.LAYERED, Scheduler.DPOR, Scheduler.NAIVE):
+            # Those that go down one run after another have to know whether the cut was asked for: see `Walk`.
             budget = replace(budget, max_steps=budget.max_steps or MAX_STEPS)
         return replace(
             self,
@@ -176,6 +179,9 @@ class Walk:
     A walk can be saved between two runs and taken up again: `place` is in plain types, `resume` takes it. DPOR, naive
     enumeration and the samplers go on from there at once; bounded search goes through the runs that it gave before once
     more, without handing them out. A walk that had ended gives nothing more, and the same `stop`.
+
+    DPOR and naive enumeration end at the first run that does not, unless `max_steps` was asked for: after it would come
+    all those that part from it in its last steps.
 
     >>> from simulator.ops import Pause
     >>> from simulator.program import Program
@@ -215,6 +221,8 @@ class Walk:
             self._cut = self._cut or found.cut
             self._last = found.schedule
             yield found
+            if found.cut and self.options.scheduler is Scheduler.NAIVE and self.options.budget.max_steps is None:
+                break
         self._ended = self.stop
 
     @property
@@ -254,7 +262,8 @@ class Walk:
                 self._dpor = Dpor(machine, max_steps=max_steps)
                 return self._dpor.runs(None if resume is None else Place(*resume["place"]))
             case Scheduler.NAIVE:
-                return interleavings(machine, max_steps=max_steps, beyond=None if resume is None else resume["last"])
+                beyond = None if resume is None else resume["last"]
+                return interleavings(machine, max_steps=max_steps or MAX_STEPS, beyond=beyond)
             case Scheduler.PREEMPTIONS | Scheduler.DELAYS:
                 self._bounded = BoundedSearch(
                     machine, options.bound, cost=Cost(options.scheduler.value), max_steps=max_steps
@@ -275,12 +284,20 @@ class Walk:
                 return uniform_traces(machine, draw=draw, max_steps=max_steps, max_states=most, budget=options.budget)
             case Scheduler.PCT:
                 depth, threads = options.depth or pct.DEPTH, len(machine.threads)
-                steps = max(1, len(probe(machine, max_steps=max_steps).steps))
-                self.notes.append(
-                    f"PCT for bugs of depth {depth}: each run finds one with a probability of at least "
-                    f"{pct.bound(threads, steps, depth)} = 1/(n·k^(d-1)), for n = {threads} threads and runs of at most "
-                    f"k = {steps} steps"
-                )
+                try:
+                    longest = count(machine, max_states=LOOKED_AT).longest
+                    steps = max(1, min(longest, max_steps or longest))
+                    self.notes.append(
+                        f"PCT for bugs of depth {depth}: each run finds one with a probability of at least "
+                        f"{pct.bound(threads, steps, depth)} = 1/(n·k^(d-1)), for n = {threads} threads and runs of at "
+                        f"most k = {steps} steps"
+                    )
+                except LimitError:
+                    steps = max(1, len(probe(machine, max_steps=max_steps).steps))
+                    self.notes.append(
+                        f"PCT for bugs of depth {depth}, with k = {steps} steps as in one run that was tried: nothing is "
+                        "promised, for the longest run is not known"
+                    )
                 return pct.pct(machine, draw=draw, depth=depth, steps=steps, max_steps=max_steps)
             case Scheduler.POS:
                 return pos(machine, draw=draw, max_steps=max_steps)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from simulator.analysis.finding import Kind
 from simulator.errors import UsageError
 from simulator.explore import Scheduler, check, explore
 from simulator.ops import Acquire, Add, Read, Release, Write
@@ -135,3 +136,46 @@ def test_properties_of_the_memory() -> None:
 def test_a_kind_of_finding_that_there_is_not_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="no kind of finding 'deadlok'; did you mean 'deadlock'"):
         check(Program({"a": lambda: iter(())}), kinds=["deadlok"])
+
+
+def spin() -> Body:
+    while True:
+        yield Read("x")
+
+
+def grow() -> Body:
+    while True:
+        value = yield Read("x")
+        yield Write("x", value + 1)
+
+
+def test_naive_enumeration_ends_at_a_run_that_does_not_unless_a_cut_was_asked_for() -> None:
+    program = Program({"a": spin, "b": spin}, memory={"x": 0})
+    report = check(program, scheduler="naive")
+    assert (report.runs, report.complete, str(report.stop)) == (1, False, "max_steps reached")
+    assert check(program, scheduler="naive", budget=Budget(max_steps=3)).runs == 8
+
+
+def test_nothing_is_estimated_that_has_no_number() -> None:
+    report = check(
+        Program({"a": spin, "b": spin}, memory={"x": 0}), scheduler="random", budget=Budget(max_interleavings=3)
+    )
+    assert (report.interleavings_estimate, report.traces_estimate) == (None, None)
+    assert report.notes[-1].startswith("the program can run for ever")
+
+
+def test_pct_promises_nothing_where_the_longest_run_is_not_known() -> None:
+    report = check(
+        Program({"a": spin, "b": spin}, memory={"x": 0}), scheduler="pct", budget=Budget(max_interleavings=3)
+    )
+    assert "nothing is promised" in report.notes[0]
+    kept = check(Program({"a": increment, "b": increment}, memory={"count": 0}), scheduler="pct", depth=2)
+    assert "probability of at least 1/12 = 1/(n·k^(d-1)), for n = 2 threads and runs of at most k = 6" in kept.notes[0]
+
+
+def test_a_program_whose_values_grow_is_given_up_before_a_million_states() -> None:
+    report = check(Program({"a": grow, "b": grow}, memory={"x": 0}))
+    assert not report.complete
+    assert report.states == 50_000
+    assert report.why == "more than 20,000 states, and a run with more than 10,000 steps"
+    assert Kind.LOST_UPDATE in {finding.kind for finding in report.findings}
