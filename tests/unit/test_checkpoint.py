@@ -211,7 +211,7 @@ def test_other_settings_are_refused(path: Path, made: dict[str, Any], asked: dic
         ({"scheduler": "random", "seed": 0}, {"scheduler": "random"}),
         ({"scheduler": "pct", "depth": 3}, {"scheduler": "pct", "seed": None}),
         ({"scheduler": "delays", "bound": 2}, {"scheduler": "delays"}),
-        ({"scheduler": "naive", "max_steps": 10_000}, {"scheduler": "naive"}),
+        ({"scheduler": "preemptions", "max_steps": 10_000}, {"scheduler": "preemptions"}),
     ],
 )
 def test_a_default_that_is_said_is_the_same_as_one_left_out(
