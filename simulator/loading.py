@@ -214,9 +214,7 @@ def _file(path: str) -> ModuleType:
         if isinstance(error, OSError) and error.filename == full:
             raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
         if isinstance(error, SyntaxError):
-            raise UsageError(
-                f"{_shown(error.filename or path)}:{error.lineno}: does not compile: {error.msg}"
-            ) from None
+            raise UsageError(f"{_line(error, path)}: does not compile: {error.msg}") from None
         raise UsageError(f"{_place(error, full) or f'{path}: '}cannot be imported: {_raised(error)}") from error
     return module
 
@@ -232,7 +230,7 @@ def _offered(path: str) -> str:
 def _place(error: BaseException, within: str | None = None) -> str:
     """`file:line: ` of the innermost line of user code that an exception came through: not ours, not the importer's."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{_shown(error.filename)}:{error.lineno}: "
+        return f"{_line(error, error.filename)}: "
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -240,6 +238,12 @@ def _place(error: BaseException, within: str | None = None) -> str:
     ]
     inside = [frame for frame in frames if frame.filename == within] or frames
     return f"{_shown(inside[-1].filename)}:{inside[-1].lineno}: " if inside else ""
+
+
+def _line(error: SyntaxError, path: str) -> str:
+    """Where Python could not go on: the file, and its line where there is one (in bytes that are no text, there is none)."""
+    file = _shown(error.filename or path)
+    return file if error.lineno is None else f"{file}:{error.lineno}"
 
 
 def _shown(file: str) -> str:

@@ -9,6 +9,9 @@ import importlib
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import GeneratorType
 from typing import Any
 
 import click
@@ -105,8 +108,11 @@ def main(arguments: list[str] | None = None) -> None:
         # A terminal that cannot show a sign gets a '?', not a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    # Counts may have more digits than Python prints, which guards those who read numbers from strangers.
+    sys.set_int_max_str_digits(0)
     try:
-        code = cli.main(args=arguments, prog_name="simulator", standalone_mode=False)
+        with _stubborn_bodies_let_go():
+            code = cli.main(args=arguments, prog_name="simulator", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
@@ -134,6 +140,22 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"simulator: {type(error).__name__}: this is a bug in the simulator, please report it", err=True)
         code = OUR_FAULT
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _stubborn_bodies_let_go() -> Iterator[None]:
+    """Without a word of bodies left in the middle that will not be closed: nobody asked them to end."""
+    before = sys.unraisablehook
+
+    def hook(what: sys.UnraisableHookArgs) -> None:
+        if not (isinstance(what.object, GeneratorType) and str(what.exc_value) == "generator ignored GeneratorExit"):
+            before(what)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _refuse(message: str) -> int:

@@ -23,6 +23,7 @@ from simulator.search.budget import Budget
 __all__ = [
     "POSITIVE",
     "SECONDS",
+    "Command",
     "Expected",
     "Output",
     "ScenarioCommand",
@@ -51,7 +52,24 @@ class _Reference(click.ParamType[str]):
         return names or [CompletionItem(incomplete, type="file")]
 
 
-class ScenarioCommand(click.Command):
+_STDOUT = "simulator.stdout"
+
+
+def theirs() -> contextlib.redirect_stdout[TextIO]:
+    """While a user's code may run: what it prints goes to standard error, for standard output is for results alone."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
+class Command(click.Command):
+    """A command whose results alone go to standard output."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.meta[_STDOUT] = sys.stdout
+        with theirs():
+            return super().invoke(ctx)
+
+
+class ScenarioCommand(Command):
     """A command whose first argument is a scenario, and which has that scenario's parameters as options."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -62,11 +80,17 @@ class ScenarioCommand(click.Command):
         reference = self._first_argument(ctx, args)
         if reference is not None:
             try:
-                ctx.meta["simulator.loaded"] = load(reference)
+                with theirs():
+                    ctx.meta["simulator.loaded"] = load(reference)
             except UsageError:
                 if not ctx.resilient_parsing:
                     raise
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if reference is not None and is_litmus(reference):
+                raise click.UsageError(f"{error.format_message()} (litmus text has no options of its own)") from None
+            raise
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         own = super().get_params(ctx)
@@ -214,13 +238,19 @@ _LIMITS = {
 }
 
 
-def budget_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the options for these limits, and `--timeout`."""
+def budget_options(**defaults: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the options for these limits, each with what is said of its default, and `--timeout`."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        function = click.option("--timeout", type=SECONDS, help="Stop after this many seconds.")(function)
-        for name in reversed(names):
-            function = click.option(f"--{name.replace('_', '-')}", name, type=POSITIVE, help=_LIMITS[name])(function)
+        function = click.option(
+            "--timeout",
+            type=SECONDS,
+            help="Stop after this many seconds; looked at between steps, so a body that never yields is not stopped. "
+            "[default: none]",
+        )(function)
+        for name, default in reversed(defaults.items()):
+            said = f"{_LIMITS[name]} [default: {default}]"
+            function = click.option(f"--{name.replace('_', '-')}", name, type=POSITIVE, help=said)(function)
         return function
 
     return decorate
@@ -242,20 +272,24 @@ class Output:
     """Where results go: standard output, with colour and the terminal's width when it is one, plain when piped."""
 
     def __init__(self) -> None:
-        terminal = is_terminal(sys.stdout)
         import os
         import shutil
 
-        self.colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        self.width: int | None = shutil.get_terminal_size().columns if terminal else None
+        self._stream: TextIO | None = click.get_current_context().meta[_STDOUT]
+        self.terminal = is_terminal(self._stream)
+
+        self.colour = self.terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self.width: int | None = shutil.get_terminal_size().columns if self.terminal else None
 
     def text(self, text: str) -> None:
         """Print text."""
-        click.echo(text, color=self.colour)
+        # Where nothing can be written, click would look for another standard output.
+        if self._stream is not None:
+            click.echo(text, file=self._stream, color=self.colour)
 
     def json(self, value: object) -> None:
         """Print a value as JSON, in a fixed order."""
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        self.text(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 class Expected(NamedTuple):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from simulator.census import MAX_STATES, Census, count
 from simulator.census_by import count_by
+from simulator.cli import INTERRUPTED
 from simulator.cli.common import Output, ScenarioCommand, budget_options, json_option, loaded_program, progress
 from simulator.errors import EndlessError, LimitError
 from simulator.search.bounded import Cost
@@ -18,7 +20,7 @@ __all__ = ["command"]
 
 
 @click.command("count", cls=ScenarioCommand)
-@budget_options("max_steps", "max_states")
+@budget_options(max_steps="none", max_states=f"{MAX_STATES:,} for each count")
 @click.option(
     "--by",
     type=click.Choice([cost.value for cost in Cost]),
@@ -40,14 +42,22 @@ def command(
     A trace (Mazurkiewicz trace) is a class of interleavings that differ only in the order of independent steps: those that can
     tell something apart. Beside each count stands its share of all interleavings, and its exact odds under a random walk
     over enabled threads.
+
+    Counting to the default limit may take a minute and 5 GB of memory.
     """
     loaded, given = loaded_program(values)
     program, limit = loaded.program(**given), max_states or MAX_STATES
     budget = Budget(timeout=timeout).begun()
     output = Output()
+    visited = _Visited()
     if by is not None:
-        with progress(f"counting {loaded.name}: states", budget) as watched:
-            counted = count_by(program, Cost(by), max_steps=max_steps, max_states=limit, budget=watched)
+        try:
+            with progress(f"counting {loaded.name}: states", budget) as watched:
+                counted = count_by(
+                    program, Cost(by), max_steps=max_steps, max_states=limit, budget=visited.beside(watched)
+                )
+        except KeyboardInterrupt:
+            return visited.interrupted()
         if as_json:
             output.json({"program": loaded.name, **counted.to_dict()})
         else:
@@ -59,21 +69,28 @@ def command(
     traced, traces_missing = None, "not asked for"
     # Half of the time at most, so that there is some left for the traces, which may be easier to count.
     first = Budget(timeout=timeout / 2).begun() if timeout is not None and traces else budget
-    with progress(f"counting {loaded.name}: states", first) as watched:
-        try:
-            census = count(program, max_steps=max_steps, max_states=limit, budget=watched)
-        except LimitError as error:
-            if not traces or isinstance(error, EndlessError):
-                raise
-            missing = str(error)
+    try:
+        with progress(f"counting {loaded.name}: states", first) as watched:
+            census = count(program, max_steps=max_steps, max_states=limit, budget=visited.beside(watched))
+    except LimitError as error:
+        if not traces or isinstance(error, EndlessError):
+            raise
+        missing = str(error)
+    except KeyboardInterrupt:
+        return visited.interrupted()
+    code = 0
     if traces:
-        with progress(f"counting {loaded.name}: traces, states", budget) as watched:
-            try:
-                traced = count_traces(program, max_steps=max_steps, max_states=limit, budget=watched)
-            except LimitError as error:
-                if census is None:
-                    raise
-                traces_missing = str(error)
+        try:
+            with progress(f"counting {loaded.name}: traces, states", budget) as watched:
+                traced = count_traces(program, max_steps=max_steps, max_states=limit, budget=visited.beside(watched))
+        except LimitError as error:
+            if census is None:
+                raise
+            traces_missing = str(error)
+        except KeyboardInterrupt:
+            if census is None:
+                return visited.interrupted()
+            code, traces_missing = INTERRUPTED, f"interrupted{visited}"
     if as_json:
         output.json({"program": loaded.name, **_as_dict(census, missing, traced, traces_missing)})
     else:
@@ -83,7 +100,35 @@ def command(
             census, missing, traced, traces_missing if traces else "", width=output.width, colour=output.colour
         )
         output.text(f"{loaded.name}: {table}")
-    return 0
+    if code:
+        click.echo("simulator: interrupted: only the interleavings were counted", err=True)
+    return code
+
+
+class _Visited:
+    """How many states a count has visited, as far as it has said."""
+
+    def __init__(self) -> None:
+        self._states = 0
+
+    def beside(self, budget: Budget) -> Budget:
+        """The same budget; what is reported to it is noted here as well."""
+        self._states = 0
+
+        def note(done: int) -> None:
+            self._states = done
+            if budget.progress is not None:
+                budget.progress(done)
+
+        return replace(budget, progress=note)
+
+    def __str__(self) -> str:
+        return f" after {self._states:,} states" if self._states else ""
+
+    def interrupted(self) -> int:
+        """Say so; gives the exit code."""
+        click.echo(f"simulator: interrupted{self}; there is nothing to show yet", err=True)
+        return INTERRUPTED
 
 
 def _as_dict(census: Census | None, missing: str, traced: TraceCensus | None, traces_missing: str) -> dict[str, Any]:

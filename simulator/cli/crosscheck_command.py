@@ -11,7 +11,7 @@ import click
 
 from simulator.cli import INTERRUPTED
 from simulator.cli.common import POSITIVE, SECONDS, Output, ScenarioCommand, is_terminal, json_option, loaded_program
-from simulator.explore import check
+from simulator.explore import MAX_STATES, check
 from simulator.real.crosscheck import Progress, crosscheck
 from simulator.search.budget import Budget, Stop
 
@@ -26,7 +26,7 @@ __all__ = ["command"]
     default=60.0,
     help="Seconds for the model, for all natural runs together, and for each forced one. [default: 60]",
 )
-@click.option("--max-states", type=POSITIVE, help="States of the model to visit at most.")
+@click.option("--max-states", type=POSITIVE, help=f"States of the model to visit at most. [default: {MAX_STATES:,}]")
 @json_option
 def command(runs: int, timeout: float, max_states: int | None, as_json: bool, **values: Any) -> int:
     """Hold the model of SCENARIO against real threads.

@@ -5,13 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import click
 
 from simulator.census import Census, count
 from simulator.cli import INTERRUPTED
-from simulator.cli.common import POSITIVE, Expected, ScenarioCommand, budget_options, loaded_program, progress, whole
+from simulator.cli.common import (
+    POSITIVE,
+    Expected,
+    Output,
+    ScenarioCommand,
+    budget_options,
+    loaded_program,
+    progress,
+    whole,
+)
 from simulator.errors import LimitError
 from simulator.explore import MAX_STEPS
 from simulator.machine import Machine, State
@@ -37,7 +47,7 @@ TOTAL_STATES = 10_000
     help="How to print them. [default: table]",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
-@budget_options("max_steps")
+@budget_options(max_steps=f"{MAX_STEPS:,}")
 def command(
     limit: int | None,
     wanted: str | None,
@@ -59,13 +69,16 @@ def command(
     budget = Budget(max_steps=max_steps or MAX_STEPS, timeout=timeout)
     census = _counted(program, max_steps)
     total = None if census is None else census.interleavings
-    writer = _Writer(form, max((len(str(outcome)) for outcome in census.outcomes), default=0) if census else 0)
+    output = Output()
+    writer = _Writer(output, form, max((len(str(outcome)) for outcome in census.outcomes), default=0) if census else 0)
     machine = Machine(program)
     outcomes: dict[tuple[State, bool], tuple[Outcome, bool]] = {}
     seen = printed = 0
     stopped = ""
     deadline = budget.deadline()
-    with progress(f"{loaded.name}: interleavings", budget, total=Expected(total)) as watched:
+    # On a terminal the interleavings themselves show how far it is; a line that is drawn anew would come between them.
+    line = progress(f"{loaded.name}: interleavings", budget, total=Expected(total))
+    with nullcontext(budget) if output.terminal else line as watched:
         try:
             with without_collecting():
                 for found in interleavings(machine, max_steps=budget.max_steps):
@@ -112,7 +125,9 @@ def _wants(wanted: str | None, outcome: Outcome) -> bool:
 
 
 def _summary(printed: int, seen: int, total: int | None, stopped: str, wanted: str | None, cut: bool) -> str:
-    everything = f" of {total:,}" if total is not None else ""
+    from simulator.render.text import number
+
+    everything = f" of {number(total)}" if total is not None else ""
     if stopped:
         text = f"partial: {seen:,}{everything} interleavings gone through, {stopped}"
     else:
@@ -125,7 +140,8 @@ def _summary(printed: int, seen: int, total: int | None, stopped: str, wanted: s
 class _Writer:
     """One line for each interleaving, in one of the formats."""
 
-    def __init__(self, form: str, width: int) -> None:
+    def __init__(self, output: Output, form: str, width: int) -> None:
+        self._print = output.text
         self._form = form
         self._width = width
         if form == "csv":
@@ -135,16 +151,16 @@ class _Writer:
         match self._form:
             case "jsonl":
                 line = {"number": number, "schedule": str(schedule), "how": outcome.how, "outcome": str(outcome)}
-                click.echo(json.dumps(line, ensure_ascii=False))
+                self._print(json.dumps(line, ensure_ascii=False))
             case "csv":
                 self._csv(str(number), str(schedule), outcome.how, str(outcome))
             case _:
-                click.echo(f"{number:>6}  {outcome!s:{self._width}}  {schedule}".rstrip())
+                self._print(f"{number:>6}  {outcome!s:{self._width}}  {schedule}".rstrip())
 
     def end(self, summary: str) -> None:
-        click.echo(summary)
+        self._print(summary)
 
     def _csv(self, *cells: str) -> None:
         line = io.StringIO()
         csv.writer(line, lineterminator="").writerow(cells)
-        click.echo(line.getvalue())
+        self._print(line.getvalue())

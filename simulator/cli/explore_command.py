@@ -20,7 +20,8 @@ from simulator.cli.common import (
     loaded_program,
     progress,
 )
-from simulator.explore import Scheduler, check
+from simulator.explore import check
+from simulator.schedulers import COUNTED_STATES, MAX_PACKED_STATES, MAX_STATES, MAX_STEPS, SAMPLES, Scheduler
 from simulator.search.budget import Budget, Stop
 from simulator.search.reduced import Reduction
 
@@ -49,7 +50,11 @@ __all__ = ["command"]
 )
 @click.option("--checkpoint", metavar="FILE", help="Save the search here now and then, and go on from there.")
 @click.option("--steps/--no-steps", default=True, show_default=True, help="Show each witness step by step.")
-@budget_options("max_interleavings", "max_steps", "max_states")
+@budget_options(
+    max_interleavings=f"{SAMPLES:,} for samplers, otherwise none",
+    max_steps=f"{MAX_STEPS:,}; reduced and layered count no steps",
+    max_states=f"{MAX_STATES:,}; layered {MAX_PACKED_STATES:,}; uniform, uniform-traces {COUNTED_STATES:,}",
+)
 @json_option
 def command(
     scheduler: str | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from simulator.cli.common import Output, json_option
+from simulator.cli.common import Command, Output, json_option
 from simulator.loading import Loaded, load, registered
 
 __all__ = ["command"]
@@ -12,7 +12,7 @@ __all__ = ["command"]
 WIDEST = 120
 
 
-@click.command("list")
+@click.command("list", cls=Command)
 @json_option
 def command(as_json: bool) -> int:
     """The registered scenarios, a line each, with their options."""

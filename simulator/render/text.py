@@ -20,6 +20,7 @@ from simulator.ops import show_name, show_value
 from simulator.schedulers import Scheduler
 from simulator.search.budget import Stop
 from simulator.trace import Ended, Misuse, Notice, Run, Situation, Threw
+from simulator.values import stable_repr
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -278,6 +279,8 @@ def counts_table(
 
     Where one of the counts is None, the reason stands beside; an empty reason says nothing.
     """
+    from rich.cells import cell_len
+
     lines = []
     if census is not None:
         total = plural(census.interleavings, "interleaving")
@@ -305,11 +308,36 @@ def counts_table(
         columns.append(("traces", lambda outcome: number(traced.outcomes[outcome])))
     if census is not None:
         columns.append(("random walk", lambda outcome: _odds(census.odds[outcome])))
-    table = _table("outcome", *(name for name, _ in columns), right=range(1, len(columns) + 1))
     outcomes = census.outcomes if census is not None else traced.outcomes if traced is not None else {}
-    for outcome in outcomes:
-        table.add_row(str(outcome), *(cell(outcome) for _, cell in columns))
-    return "\n".join(lines) + f"\n\n{table_text(table, width=width, colour=colour)}"
+    rows = [(str(outcome), *(cell(outcome) for _, cell in columns)) for outcome in outcomes]
+
+    def drawn(first: Iterable[str]) -> str:
+        table = _table("outcome", *(name for name, _ in columns), right=range(1, len(columns) + 1))
+        for name, row in zip(first, rows, strict=True):
+            table.add_row(name, *row[1:])
+        return table_text(table, width=width, colour=colour)
+
+    text = drawn(row[0] for row in rows)
+    over = 0 if width is None else _width(text) - width
+    if over > 0:
+        room = max((cell_len(row[0]) for row in rows), default=0) - over
+        text = drawn(_in_lines(outcome, room) for outcome in outcomes)
+    return "\n".join(lines) + f"\n\n{text}"
+
+
+def _in_lines(outcome: Outcome, room: int) -> str:
+    """An outcome's text in lines of at most so many columns, if no location or value has to be broken for it."""
+    from rich.cells import cell_len
+
+    if not outcome.memory:
+        return str(outcome)
+    lines = [] if outcome.how == "finished" else [f"{outcome.how}:"]
+    for word in (f"{show_name(location)}={stable_repr(value)}" for location, value in outcome.memory):
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"  {word}" if lines else word)
+    return "\n".join(lines)
 
 
 def _odds(odds: Fraction) -> str:
