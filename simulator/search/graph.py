@@ -96,6 +96,9 @@ class StateGraph:
             if depth == budget.max_steps:
                 self._cut(frontier)
                 return
+            if depth + 1 == budget.max_steps:
+                # Of two steps that are possible here, only one can still be taken.
+                watches_pairs = False
             following: list[int] = []
             for node in frontier:
                 memo = node >> memo_shift

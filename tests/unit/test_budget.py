@@ -101,3 +101,15 @@ def test_the_states_that_a_uniform_sampler_counts_are_limited_and_can_be_more() 
     assert not check(PROGRAM, scheduler="uniform", budget=Budget(max_interleavings=5, max_states=50)).notes
     with pytest.raises(LimitError, match="more than 5 states"):
         check(PROGRAM, scheduler="uniform-traces", budget=Budget(max_interleavings=5, max_states=5))
+
+
+@pytest.mark.parametrize("scheduler", ["graph", "naive"])
+def test_what_takes_more_steps_than_allowed_is_not_found(scheduler: str) -> None:
+    def body() -> Body:
+        value = yield Read("x")
+        yield Write("x", value + 1)
+
+    program = Program({"a": body, "b": body}, memory={"x": 0})
+    found = {steps: check(program, scheduler=scheduler, budget=Budget(max_steps=steps)).findings for steps in (2, 3)}
+    assert found[2] == ()
+    assert [(finding.title, len(finding.witness or ())) for finding in found[3]] == [("data race on x", 3)]
