@@ -22,6 +22,17 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from simulator.assertions import (
+        IncompleteFailure,
+        InterleavingFailure,
+        assert_clean,
+        assert_deadlock_free,
+        assert_invariant,
+        assert_lock_order_acyclic,
+        assert_no_data_races,
+        assert_no_lost_updates,
+        assert_report,
+    )
     from simulator.census import Census, count
     from simulator.errors import (
         InternalError,
@@ -51,6 +62,8 @@ __all__ = [
     "Check",
     "CompareAndSwap",
     "Event",
+    "IncompleteFailure",
+    "InterleavingFailure",
     "InternalError",
     "LimitError",
     "Misfit",
@@ -75,6 +88,13 @@ __all__ = [
     "Update",
     "UsageError",
     "Write",
+    "assert_clean",
+    "assert_deadlock_free",
+    "assert_invariant",
+    "assert_lock_order_acyclic",
+    "assert_no_data_races",
+    "assert_no_lost_updates",
+    "assert_report",
     "check",
     "count",
     "count_traces",
@@ -91,6 +111,8 @@ _HOMES = {
     "Check": "simulator.ops",
     "CompareAndSwap": "simulator.ops",
     "Event": "simulator.trace",
+    "IncompleteFailure": "simulator.assertions",
+    "InterleavingFailure": "simulator.assertions",
     "InternalError": "simulator.errors",
     "LimitError": "simulator.errors",
     "Misfit": "simulator.search.replay",
@@ -115,6 +137,13 @@ _HOMES = {
     "Update": "simulator.ops",
     "UsageError": "simulator.errors",
     "Write": "simulator.ops",
+    "assert_clean": "simulator.assertions",
+    "assert_deadlock_free": "simulator.assertions",
+    "assert_invariant": "simulator.assertions",
+    "assert_lock_order_acyclic": "simulator.assertions",
+    "assert_no_data_races": "simulator.assertions",
+    "assert_no_lost_updates": "simulator.assertions",
+    "assert_report": "simulator.assertions",
     "check": "simulator.explore",
     "count": "simulator.census",
     "count_traces": "simulator.traces",

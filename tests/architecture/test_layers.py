@@ -54,6 +54,7 @@ ORDER = [
     "loading",
     "real",
     "render",
+    "assertions",
     "checkpoint",
     "cli",
 ]
