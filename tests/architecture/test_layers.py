@@ -55,6 +55,8 @@ ORDER = [
     "real",
     "render",
     "assertions",
+    "interleave",
+    "pytest_plugin",
     "checkpoint",
     "cli",
 ]

@@ -1,0 +1,210 @@
+"""One call of `interleave`: a scenario written in a test, explored completely or replayed.
+
+This file knows what a test may ask for and when it has failed. It knows nothing of pytest, which hands in what the
+marker and the command line say, and keeps schedules from one run of the tests to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from simulator.analysis.detector import sightings_in
+from simulator.analysis.detectors import detectors_for
+from simulator.analysis.finding import Finding, Kind
+from simulator.assertions import IncompleteFailure, assert_report
+from simulator.errors import UsageError, nearest
+from simulator.explore import check
+from simulator.machine import Machine
+from simulator.program import Body, Program
+from simulator.report import Report
+from simulator.schedulers import Scheduler
+from simulator.search.budget import Budget, Stop
+from simulator.search.replay import replay, run_of
+from simulator.trace import Run
+
+__all__ = ["Settings", "explored", "program_of", "replayed", "settings_of"]
+
+_SAID = "interleave"
+"""How the text of a failure begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a test asks for: the options of its marker. Raises UsageError for what cannot be had.
+
+    `budget` is a number of states for a scheduler that visits states (so also when none is chosen) and of runs for any
+    other, or a `Budget`. `kinds` are the kinds of findings that fail the test, `allow` those that do not; by default all
+    do. With `incomplete_ok` a test passes although not everything was explored.
+
+    >>> Settings(scheduler="dpor", budget=1000).limits
+    Budget(max_interleavings=1000, max_steps=None, max_states=None, timeout=None, progress=None, ends=None)
+    """
+
+    scheduler: str | None = None
+    budget: int | Budget | None = None
+    seed: int | None = None
+    bound: int | None = None
+    kinds: Iterable[str] | str | None = None
+    allow: Iterable[str] | str = ()
+    incomplete_ok: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kinds is not None and _names(self.allow):
+            raise UsageError(
+                "kinds and allow are both given: name the findings that fail the test, or those that do not"
+            )
+        if self.chosen is not None and self.chosen.samples and not self.incomplete_ok:
+            raise UsageError(
+                f"{self.chosen} draws a sample, which is never complete: say incomplete_ok=True "
+                "(--interleavings-incomplete-ok) if that is enough, or leave the scheduler out"
+            )
+
+    @property
+    def chosen(self) -> Scheduler | None:
+        """The scheduler, None where the fastest complete one is to be picked."""
+        return None if self.scheduler is None else Scheduler.named(self.scheduler)
+
+    @property
+    def limits(self) -> Budget:
+        """The budget with its number in the unit of the scheduler."""
+        if self.budget is None or isinstance(self.budget, Budget):
+            return self.budget or Budget()
+        if self.chosen is None or self.chosen.visits_states:
+            return Budget(max_states=self.budget)
+        return Budget(max_interleavings=self.budget)
+
+    @property
+    def failing(self) -> frozenset[Kind]:
+        """The kinds of findings that fail the test."""
+        if self.kinds is not None:
+            return _kinds(self.kinds)
+        return frozenset(Kind) - _kinds(self.allow)
+
+
+def _names(kinds: Iterable[str] | str) -> tuple[str, ...]:
+    """Kinds by name; one may be given without a list around it."""
+    return (str(kinds),) if isinstance(kinds, str) else tuple(map(str, kinds))
+
+
+def _kinds(kinds: Iterable[str] | str) -> frozenset[Kind]:
+    known = [str(kind) for kind in Kind]
+    for name in _names(kinds):
+        if name not in known:
+            raise UsageError(f"there is no kind of finding {name!r}{nearest(name, known)}")
+    return frozenset(map(Kind, _names(kinds)))
+
+
+def settings_of(marked: Mapping[str, Any], typed: Mapping[str, Any]) -> Settings:
+    """What the marker says, and above it what the command line says. Raises UsageError for an option that there is not.
+
+    A scheduler that is chosen on the command line is for many tests: a seed or a bound that it has no use for, and that
+    the test or the command line gives, is left out.
+
+    >>> settings_of({"scheduler": "pct", "seed": 3, "incomplete_ok": True}, {"scheduler": "dpor"}).seed is None
+    True
+    """
+    known = [field.name for field in fields(Settings)]
+    for name in marked:
+        if name not in known:
+            raise UsageError(f"@pytest.mark.interleavings has no option {name!r}{nearest(name, known)}")
+    settings = Settings(**{**marked, **typed})
+    if typed:
+        chosen = settings.chosen
+        settings = replace(
+            settings,
+            seed=settings.seed if chosen is not None and chosen.samples else None,
+            bound=settings.bound if chosen is not None and chosen.is_bounded else None,
+        )
+    return settings
+
+
+def program_of(bodies: Program | Mapping[str, Body], arguments: Mapping[str, Any], *, name: str) -> Program:
+    """The program that a call of `interleave` stands for; without a name of its own it has the test's.
+
+    >>> def body():
+    ...     yield from ()
+    >>> program_of({"a": body}, {"memory": {"x": 0}}, name="test_x").name
+    'test_x'
+    """
+    if isinstance(bodies, Program):
+        if arguments:
+            raise UsageError(f"interleave got a Program and {', '.join(arguments)} besides: give that to the Program")
+        return bodies
+    if not isinstance(bodies, Mapping):
+        raise UsageError(
+            f"interleave got {bodies!r}; give it a Program, or a mapping from each thread's name to its generator function"
+        )
+    return Program(bodies, **{"name": name, **arguments})
+
+
+def explored(program: Program, settings: Settings, *, counted: bool = True) -> Report:
+    """Explore a program; the report when nothing that fails the test is wrong with it.
+
+    Raises InterleavingFailure for the gravest finding, IncompleteFailure when there may be one that was not seen, or when
+    no interleaving ever ends, so that nothing was held to what has to hold at the end.
+    """
+    __tracebackhide__ = True
+    report = check(
+        program,
+        scheduler=settings.chosen,
+        seed=settings.seed,
+        bound=settings.bound,
+        budget=settings.limits,
+        kinds=settings.failing,
+        counted=counted,
+    )
+    assert_report(report, _SAID, incomplete_ok=settings.incomplete_ok)
+    if not report.outcomes and not settings.incomplete_ok:
+        raise IncompleteFailure(
+            f"{_SAID}: no interleaving of {report.program} ever ends\n"
+            "nothing was found on the way, but what has to hold at the end was never looked at; let the bodies come to an "
+            "end, or say incomplete_ok=True",
+            report=report,
+        )
+    return report
+
+
+def replayed(program: Program, schedule: str, settings: Settings) -> tuple[Run, Report]:
+    """One interleaving of a program, and the report of just that one: never complete.
+
+    A schedule that is shorter than the program and shows nothing goes on to the end without preemption. Raises
+    InterleavingFailure for what it shows, ScheduleError when it does not fit: at which step, and what was enabled there.
+    """
+    __tracebackhide__ = True
+    machine = Machine(program)
+    run = replay(machine, schedule)
+    found = _findings(machine, run, settings.failing)
+    if not found and run.outcome is None:
+        run = replay(machine, schedule, finish=True)
+        found = _findings(machine, run, settings.failing)
+    report = Report(
+        program=program.name,
+        threads=program.threads,
+        scheduler=Scheduler.NAIVE,
+        stop=Stop.INTERLEAVINGS,
+        findings=found,
+        outcomes={} if run.outcome is None else {run.outcome: 1},
+        states=0,
+        runs=1,
+        seed=None,
+        lock_edges=(),
+        census=None,
+        census_missing="one schedule was replayed",
+        trace_census_missing="one schedule was replayed",
+    )
+    return run, assert_report(report, _SAID, incomplete_ok=True)
+
+
+def _findings(machine: Machine, run: Run, kinds: frozenset[Kind]) -> tuple[Finding, ...]:
+    """What the detectors see in one run, the gravest first, each told from the beginning of the run that shows it."""
+    found = []
+    threads = [machine.threads.index(name) for name in run.schedule]
+    for detector in detectors_for(machine.program):
+        if detector.kind in kinds:
+            for sighting, length in sightings_in(detector, run).items():
+                part = run if length == len(run) else run_of(machine, threads[:length])
+                told = detector.explain(sighting, part)
+                found.append(replace(told, witness=part.schedule, preemptions=part.preemptions, run=part))
+    return tuple(found)
