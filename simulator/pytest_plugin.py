@@ -128,8 +128,11 @@ class Interleave:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._users = [item.nodeid for item in session.items if "interleave" in getattr(item, "fixturenames", ())]
-        if self._config.getoption("interleavings_replay") is not None and not self._users and session.items:
-            raise pytest.UsageError("--interleavings-replay: no chosen test uses the fixture interleave")
+
+    def pytest_runtest_setup(self) -> None:
+        # Not when tests were collected: a worker of xdist that stops there says nothing that anyone would read.
+        if self._config.getoption("interleavings_replay") is not None and not self._users:
+            pytest.fail("--interleavings-replay: no chosen test uses the fixture interleave", pytrace=False)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """What a replay has shown in tests that passed: of those that failed the report has it."""
@@ -235,6 +238,7 @@ class _Test:
     def gone_through(self, program: Program, settings: Settings) -> Report:
         __tracebackhide__ = True
         from simulator.assertions import IncompleteFailure, InterleavingFailure
+        from simulator.errors import ScheduleError
         from simulator.interleave import explored, replayed
 
         typed = self.typed()
@@ -242,7 +246,13 @@ class _Test:
             self.replay_stored(program, settings)
         elif typed[0] == self.calls:
             self.replayed.append(f"replayed {typed[1]!r} and explored nothing")
-            run, report = replayed(program, typed[1], settings)
+            try:
+                run, report = replayed(program, typed[1], settings)
+            except ScheduleError as error:
+                error.add_note(
+                    "the schedule is of another version of the test; without --interleavings-replay it is explored again"
+                )
+                raise
             self.told.append(f"{run}\n\nthis interleaving shows nothing that fails the test: not a proof")
             return report
         try:
@@ -304,8 +314,10 @@ class _Test:
         return found if known else None
 
     def store(self, found: dict[str, Any] | None) -> None:
+        """Keep this for the next time, or nothing. What was replayed by hand changes nothing of it."""
         cache = getattr(self.item.config, "cache", None)
-        if cache is not None and not self.drawn and found != self.stored():
+        by_hand = self.item.config.getoption("interleavings_replay") is not None
+        if cache is not None and not self.drawn and not by_hand and found != self.stored():
             cache.set(self.key, found)
 
     def replay_stored(self, program: Program, settings: Settings) -> None:
@@ -352,7 +364,7 @@ class _Test:
             failure, call = failed
             found["schedule"] = failure.schedule
             self.store({"test": self.item.nodeid, "call": call, "schedule": failure.schedule})
-        elif error is None and self.item.config.getoption("interleavings_replay") is None:
+        elif error is None:
             self.store(None)
         if self.replayed:
             found["replayed"] = "; ".join(self.replayed)

@@ -19,3 +19,6 @@ settings.register_profile(
     "thorough", derandomize=False, deadline=None, print_blob=True, suppress_health_check=_QUIET, max_examples=2000
 )
 settings.load_profile(PROFILE)
+
+# For tests/plugin: pytest takes this from nothing below the first conftest.
+pytest_plugins = ["pytester"]
