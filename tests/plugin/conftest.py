@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from textwrap import dedent
 
 import pytest
 
-# Loaded once and for all: what a run in this process imports is forgotten after it.
-import simulator.explore
-import simulator.interleave  # noqa: F401
+# What a run in this process imports is forgotten after it. Loaded here, it is not loaded again in each of them.
+for name in ("simulator.interleave", "networkx", "rich.box", "rich.console", "rich.table"):
+    importlib.import_module(name)
 
 HEAD = """
 import pytest
