@@ -1,19 +1,21 @@
-"""The article's bank: transfers between accounts at the same time, under a lock strategy."""
+"""The article's bank: transfers between accounts at the same time, and audits if asked for, under a lock strategy."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from functools import partial
 from typing import Annotated, Any
 
 from scenarios import plain_bank
-from scenarios.bank.strategies import LockStrategy, Steps, lock_of, named, names
+from scenarios.bank.lock_strategy import Entering, LockStrategy, Steps, lock_of, made
+from scenarios.bank.strategies import named, names
 from simulator.errors import UsageError
-from simulator.ops import Add, Read, Write
-from simulator.program import Program
+from simulator.ops import Add, Check, Operation, Read, Write
+from simulator.program import Body, Program
 from simulator.scenario import Plain, Range, scenario
 
-__all__ = ["LockStrategy", "Steps", "bank", "bank_program", "lock_of", "transfer"]
+__all__ = ["Entering", "LockStrategy", "Steps", "audit", "bank", "bank_program", "lock_of", "transfer", "workload"]
 
 Transfer = tuple[int, int, int]
 """Source account, target account, amount."""
@@ -22,18 +24,36 @@ ARTICLE = "1-2:500,2-1:300"
 _TRANSFER = re.compile(r"\s*(\d+)\s*(?:->|-|→)\s*(\d+)\s*:\s*(\d+)\s*")
 
 
-def transfer(strategy: type[LockStrategy], pause: float, source: int, target: int, amount: int, check: bool) -> Steps:
+def transfer(locks: LockStrategy, source: int, target: int, amount: int, check: bool) -> Steps:
     """One transfer: take locks, move the money if there is enough (and if that is checked), give the locks back."""
-    locks = strategy(pause)
-    yield from locks.enter(source, target)
-    if not check or (yield Read(("balance", source))) >= amount:
-        balance = yield Read(("balance", source))
-        balance = yield Add(balance, -amount)
-        yield Write(("balance", source), balance)
-        balance = yield Read(("balance", target))
-        balance = yield Add(balance, amount)
-        yield Write(("balance", target), balance)
+    if (yield from locks.enter(source, target)) is False:
+        return
+    enough = not check or (yield Read(("balance", source))) >= amount
+    if enough and (yield from locks.upgrade(source, target)) is not False:
+        yield from _change(locks, source, -amount)
+        yield from _change(locks, target, amount)
+        yield from locks.downgrade(source, target)
     yield from locks.leave(source, target)
+
+
+def _change(locks: LockStrategy, account: int, amount: int) -> Steps:
+    """A withdrawal or a deposit."""
+    yield from locks.enter_one(account)
+    balance = yield Read(("balance", account))
+    balance = yield Add(balance, amount)
+    yield Write(("balance", account), balance)
+    yield from locks.leave_one(account)
+
+
+def audit(locks: LockStrategy, accounts: tuple[int, ...], total: int) -> Generator[Operation | Check, Any, None]:
+    """One audit: read all balances under shared locks, and check that they are all the money there is."""
+    if (yield from locks.enter_shared(*accounts)) is False:
+        return
+    seen = 0
+    for account in accounts:
+        seen += yield Read(("balance", account))
+    yield from locks.leave_shared(*accounts)
+    yield Check(seen == total, f"the audit counts {seen}, and there is {total}")
 
 
 def bank_program(
@@ -41,11 +61,17 @@ def bank_program(
     transfers: tuple[Transfer, ...],
     strategy: type[LockStrategy],
     *,
+    audits: int = 0,
     funds_check: bool = True,
     pause: float = 0.5,
 ) -> Program:
-    """A bank as a program: one thread for each transfer, `t0`, `t1`, … in their order."""
+    """A bank as a program: a thread for each transfer, `t0`, `t1`, … in their order, and for each audit, `audit0`, ….
+
+    Raises UsageError, with its file and line, for a strategy that lacks a method or cannot be used with these accounts.
+    """
     total = sum(balances.values())
+    accounts = tuple(balances)
+    threads = len(transfers) + audits
 
     def conserved(memory: Any) -> bool:
         return bool(sum(memory.values()) == total)
@@ -53,13 +79,18 @@ def bank_program(
     def no_negative(memory: Any) -> bool:
         return all(balance >= 0 for balance in memory.values())
 
+    bodies: dict[str, Body] = {}
+    for number, (source, target, amount) in enumerate(transfers):
+        locks = made(strategy, pause, number, threads, (source, target), shared=False)
+        bodies[f"t{number}"] = partial(transfer, locks, source, target, amount, funds_check)
+    for number in range(audits):
+        locks = made(strategy, pause, len(transfers) + number, threads, accounts, shared=True)
+        bodies[f"audit{number}"] = partial(audit, locks, accounts, total)
     return Program(
-        {
-            f"t{number}": partial(transfer, strategy, pause, source, target, amount, funds_check)
-            for number, (source, target, amount) in enumerate(transfers)
-        },
+        bodies,
         memory={("balance", account): balance for account, balance in balances.items()},
-        locks=strategy(pause).locks(balances),
+        locks=locks.locks(accounts),
+        rlocks=locks.rlocks(accounts),
         finally_={"money is conserved": conserved},
         always={"no negative balance": no_negative} if funds_check else {},
         name="bank",
@@ -77,23 +108,28 @@ def bank(
     ] = 0,
     funds_check: Annotated[bool, "move money only if the source has it"] = True,
     pause: Annotated[float, Range(0, 60), "seconds between two locks (virtual in the model)"] = 0.5,
+    audits: Annotated[int, Range(0, 8), "threads that add all balances up meanwhile"] = 0,
 ) -> Program:
     """Transfers run at the same time, each in its own thread, and take the accounts' locks by a strategy.
 
-    Money has to be conserved, and with the funds check no balance may ever be negative.
+    Money has to be conserved, and with the funds check no balance may ever be negative. An audit has to see all the money.
     """
     return bank_program(
-        *_workload(accounts, balances, transfers, ring), named(strategy), funds_check=funds_check, pause=pause
+        *workload(accounts, balances, transfers, ring),
+        named(strategy),
+        audits=audits,
+        funds_check=funds_check,
+        pause=pause,
     )
 
 
 @bank.as_plain
 def _plain(
-    strategy: str, accounts: int, balances: str, transfers: str, ring: int, funds_check: bool, pause: float
+    strategy: str, accounts: int, balances: str, transfers: str, ring: int, funds_check: bool, pause: float, audits: int
 ) -> Plain | None:
-    if strategy not in names() or not funds_check:
+    if strategy not in plain_bank.STRATEGIES or not funds_check or audits:
         return None
-    held, moves = _workload(accounts, balances, transfers, ring)
+    held, moves = workload(accounts, balances, transfers, ring)
     return plain_bank.plain(
         accounts=tuple(held.items()), transfers=moves, strategy=strategy, pause=min(pause, REAL_PAUSE)
     )
@@ -104,7 +140,14 @@ REAL_PAUSE = 0.002
 thread to take its first lock, short enough for hundreds of runs."""
 
 
-def _workload(accounts: int, balances: str, transfers: str, ring: int) -> tuple[dict[int, int], tuple[Transfer, ...]]:
+def workload(
+    accounts: int = 2, balances: str = "1000", transfers: str = ARTICLE, ring: int = 0
+) -> tuple[dict[int, int], tuple[Transfer, ...]]:
+    """What each account holds and what is transferred, from parameters as they are typed. Raises UsageError.
+
+    >>> workload(transfers="1-2:5", balances="10,20")
+    ({1: 10, 2: 20}, ((1, 2, 5),))
+    """
     if ring:
         if transfers != ARTICLE or accounts != 2:
             raise UsageError("ring makes its own accounts and transfers; leave accounts and transfers out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from simulator.analysis.finding import Kind, Status
 from simulator.census import count
 from simulator.errors import UsageError
 from simulator.explore import Report, check
-from simulator.ops import Acquire, Release
+from simulator.machine import Machine
+from simulator.ops import Acquire, Read, Release
 
 SAFE = ["ordered", "global", "try-lock"]
 LOCKED = ["from-then-to", *SAFE]
@@ -117,6 +119,7 @@ def test_two_opposite_transfers_have_twelve_interleavings_half_of_them_stuck() -
         ({"strategy": "orderd"}, "there is no lock strategy 'orderd'; did you mean 'ordered'?"),
         ({"accounts": 1}, "accounts is 1, expected a whole number, 2 to 64"),
         ({"pause": -0.5}, "pause is -0.5, expected a number"),
+        ({"audits": 9}, "audits is 9, expected a whole number, 0 to 8"),
         ({"ring": 65}, "ring is 65, expected a whole number, 0 to 64"),
         ({"ring": 1}, "ring is 1, expected 0 for none, or at least 2 accounts"),
         ({"ring": 3, "accounts": 3}, "ring makes its own accounts and transfers; leave accounts and transfers out"),
@@ -164,22 +167,115 @@ def test_two_orders_behind_a_gate_lock_warn_of_nothing() -> None:
     assert report.clean
 
 
-def test_a_strategy_that_does_not_say_how_to_enter_is_the_program_s_fault() -> None:
-    class Unfinished(LockStrategy):
-        name = "unfinished"
-        promise = "nothing"
+class Broken(LockStrategy):
+    name = "broken"
+    promise = "nothing"
 
-    report = check(bank_program({1: 10, 2: 10}, ((1, 2, 5),), Unfinished))
-    assert [finding.kind for finding in report.findings] == [Kind.CRASH]
-    assert "lock strategy Unfinished has to say how to enter" in report.findings[0].why
+    def enter(self, *accounts: int) -> Any:
+        yield from ()
+
+    def leave(self, *accounts: int) -> Any:
+        yield from ()
 
 
-def test_the_plain_version_has_the_same_strategies() -> None:
-    assert set(names()) == set(plain_bank.STRATEGIES)
+class NoEnter(Broken):
+    enter = LockStrategy.enter
+
+
+class NoLeave(Broken):
+    leave = LockStrategy.leave
+
+
+class NoYield(Broken):
+    def enter(self, *accounts: int) -> Any:
+        return None
+
+
+class OneOnly(Broken):
+    def enter(self, account: int) -> Any:
+        yield Acquire(lock_of(account))
+
+
+class TwoOnly(Broken):
+    def enter(self, source: int, target: int) -> Any:
+        yield from self.both(source, target)
+
+
+class OwnStart(Broken):
+    def __init__(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        (NoEnter, "lock strategy NoEnter has to say how to enter: define enter(self, *accounts)"),
+        (NoLeave, "lock strategy NoLeave has to say how to leave: define leave(self, *accounts)"),
+        (
+            NoYield,
+            "lock strategy NoYield: enter returned None, expected a generator of operations; to do nothing, write ",
+        ),
+        (OneOnly, "lock strategy OneOnly cannot enter for 2 accounts: "),
+        (OwnStart, "lock strategy OwnStart cannot be made with pause: "),
+    ],
+)
+def test_a_strategy_that_cannot_be_used_is_refused_with_its_place_and_what_is_missing(
+    strategy: type[LockStrategy], said: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        bank_program({1: 10, 2: 10}, ((1, 2, 5),), strategy)
+    line = inspect.getsourcelines(strategy)[1]
+    assert str(caught.value).startswith(f"test_bank.py:{line}: {said}")
+
+
+def test_a_strategy_for_two_accounts_works_for_transfers_and_is_refused_for_an_audit_of_three() -> None:
+    three = {1: 10, 2: 10, 3: 10}
+    assert kinds(check(bank_program(three, ((1, 2, 5),), TwoOnly))) == {Kind.LOCK_MISUSE}
+    with pytest.raises(UsageError, match="lock strategy TwoOnly cannot enter_shared for 3 accounts: "):
+        bank_program(three, ((1, 2, 5),), TwoOnly, audits=1)
+    bank_program({1: 10, 2: 10}, ((1, 2, 5),), TwoOnly, audits=1)
+
+
+def test_audits_are_threads_that_see_all_the_money_under_locks_and_less_without() -> None:
+    assert bank(audits=2).threads == ("t0", "t1", "audit0", "audit1")
+    assert check(bank(strategy="ordered", audits=1)).clean
+    report = check(bank(strategy="none", transfers="1-2:500", audits=1))
+    assert kinds(report) == {Kind.DATA_RACE, Kind.FAILED_CHECK}
+    torn = next(finding for finding in report.findings if finding.kind is Kind.FAILED_CHECK)
+    assert torn.why.endswith("its check failed: the audit counts 1500, and there is 2000")
+
+
+def test_audits_are_interchangeable_unless_threads_are_told_apart() -> None:
+    assert bank(strategy="ordered", audits=2).interchangeable() == ((0,), (1,), (2, 3))
+    assert bank(strategy="readers-writer", audits=2).interchangeable() == ((0,), (1,), (2,), (3,))
+
+
+def test_audits_shut_each_other_out_under_plain_locks_and_not_under_readers_writer_locks() -> None:
+    def most_audits_inside(strategy: str) -> int:
+        program = bank(strategy=strategy, transfers="1-2:5", audits=2)
+        machine = Machine(program)
+        most, seen, waiting = 0, {machine.initial}, [machine.initial]
+        while waiting:
+            state = waiting.pop()
+            inside = [
+                wanted for n in (1, 2) if (wanted := machine.pending(state, n)) and isinstance(wanted.operation, Read)
+            ]
+            most = max(most, len(inside))
+            following = {reached for _, reached in machine.successors(state)} - seen
+            seen |= following
+            waiting.extend(following)
+        return most
+
+    assert most_audits_inside("ordered") == 1
+    assert most_audits_inside("readers-writer") == 2
+
+
+def test_the_plain_version_has_the_article_s_strategies_and_no_others() -> None:
+    assert set(plain_bank.STRATEGIES) < set(names())
     assert [named(name).name for name in names()] == list(names())
 
 
-@pytest.mark.parametrize("strategy", names())
+@pytest.mark.parametrize("strategy", plain_bank.STRATEGIES)
 def test_the_plain_version_has_the_same_threads_and_observes_the_same_memory(strategy: str) -> None:
     values = {"strategy": strategy, "ring": 3, "pause": 0.0}
     program, plain = bank(**values), bank.plain(**values)
@@ -198,3 +294,5 @@ def test_the_plain_version_has_the_same_threads_and_observes_the_same_memory(str
 def test_what_has_no_plain_version_says_so() -> None:
     assert bank.plain(funds_check=False) is None
     assert bank.plain(strategy="scenarios.bank.strategies:Ordered") is None
+    assert bank.plain(strategy="timeout") is None
+    assert bank.plain(audits=1) is None
