@@ -72,6 +72,10 @@ def bank_program(
     total = sum(balances.values())
     accounts = tuple(balances)
     threads = len(transfers) + audits
+    if audits < 0:
+        raise UsageError(f"audits is {audits}, expected at least 0")
+    if not threads:
+        raise UsageError("a bank needs a transfer or an audit: there is no thread")
 
     def conserved(memory: Any) -> bool:
         return bool(sum(memory.values()) == total)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from scenarios.bank import ARTICLE, Transfer, bank_program, workload
+from scenarios.bank import ARTICLE, Transfer, bank, bank_program, workload
 from scenarios.bank.strategies import named, names
 from simulator.analysis.endless import Endless, Fairness, can_run_for_ever
 from simulator.analysis.finding import Kind
@@ -142,6 +142,8 @@ def compare(
     >>> [(verdict.strategy, verdict.deadlock_free) for verdict in compare(["from-then-to", "ordered"])]
     [('from-then-to', False), ('ordered', True)]
     """
+    typed = {"accounts": accounts, "balances": balances, "transfers": transfers, "ring": ring, "audits": audits}
+    bank.checked(typed)
     held, moves = workload(accounts, balances, transfers, ring)
     return tuple(judge(name, held, moves, audits=audits, budget=budget) for name in strategies or names())
 
