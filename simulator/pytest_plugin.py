@@ -214,7 +214,7 @@ class _Test:
         except InterleavingFailure as failure:
             if failure.schedule:
                 self.failed = (failure, self.calls)
-                if not self.drawn:
+                if not self.drawn and self.typed() is None:
                     failure.add_note(f"to replay it in this test: {self.command(failure.schedule)}")
             raise
 
