@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
 from scenarios import plain_bank
-from scenarios.bank.lock_strategy import Entering, LockStrategy, Steps, lock_of, made
+from scenarios.bank.lock_strategy import Entering, LockStrategy, Steps, lock_of, locks_of, made
 from scenarios.bank.strategies import named, names
 from simulator.errors import UsageError
 from simulator.ops import Add, Check, Operation, Read, Write
@@ -26,6 +27,7 @@ _TRANSFER = re.compile(r"\s*(\d+)\s*(?:->|-|→)\s*(\d+)\s*:\s*(\d+)\s*")
 
 def transfer(locks: LockStrategy, source: int, target: int, amount: int, check: bool) -> Steps:
     """One transfer: take locks, move the money if there is enough (and if that is checked), give the locks back."""
+    locks = replace(locks)  # A strategy that keeps state after all keeps it for this run of the thread alone.
     if (yield from locks.enter(source, target)) is False:
         return
     enough = not check or (yield Read(("balance", source))) >= amount
@@ -47,6 +49,7 @@ def _change(locks: LockStrategy, account: int, amount: int) -> Steps:
 
 def audit(locks: LockStrategy, accounts: tuple[int, ...], total: int) -> Generator[Operation | Check, Any, None]:
     """One audit: read all balances under shared locks, and check that they are all the money there is."""
+    locks = replace(locks)
     if (yield from locks.enter_shared(*accounts)) is False:
         return
     seen = 0
@@ -93,8 +96,7 @@ def bank_program(
     return Program(
         bodies,
         memory={("balance", account): balance for account, balance in balances.items()},
-        locks=locks.locks(accounts),
-        rlocks=locks.rlocks(accounts),
+        **locks_of(locks, accounts),
         finally_={"money is conserved": conserved},
         always={"no negative balance": no_negative} if funds_check else {},
         name="bank",

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 from simulator.errors import UsageError
 from simulator.ops import Acquire, Operation, Pause, Release, TryAcquire
 
-__all__ = ["Entering", "LockStrategy", "Steps", "lock_of", "made"]
+__all__ = ["Entering", "LockStrategy", "Steps", "lock_of", "locks_of", "made"]
 
 Steps = Generator[Operation, Any, None]
 Entering = Generator[Operation, Any, bool | None]
@@ -40,8 +40,9 @@ def lock_of(account: int) -> Hashable:
 class LockStrategy:
     """What a thread does about locks. `pause` is the time in seconds that it spends between two of them.
 
-    Frozen, so that the simulator can tell when two threads stand at the same place: keep state out of a strategy. One that has
-    to know which thread it is in sets `per_thread`: then `thread` is its number (from 0) out of `threads`.
+    Frozen, and each thread has its own: what a strategy has to remember between `enter` and `leave` is best worked out again
+    from the accounts. One that has to know which thread it is in sets `per_thread`: then `thread` is its number (from 0) out
+    of `threads`.
 
     `promise` says what holds under this strategy whatever the transfers, as words with commas: see `scenarios.bank.compare`.
     """
@@ -135,22 +136,20 @@ def made(
     numbers = {"thread": thread, "threads": threads} if strategy.per_thread else {}
     try:
         one = strategy(pause=pause, **numbers)
-    except TypeError as error:
+    except Exception as error:
         given = " and ".join(["pause", *numbers])
-        raise UsageError(f"{_named(strategy)} cannot be made with {given}: {error}") from None
-    asked = (
-        ("enter_shared", "leave_shared")
-        if shared
-        else ("enter", "leave", "upgrade", "downgrade", "enter_one", "leave_one")
-    )
-    for method in asked:
+        raise UsageError(f"{_named(strategy)} cannot be made with {given}: {_raised(error)}") from error
+    changing = ("enter", "leave", "upgrade", "downgrade", "enter_one", "leave_one")
+    for method in ("enter_shared", "leave_shared") if shared else changing:
         needed = accounts[:1] if method.endswith("_one") else accounts
         try:
             steps = getattr(one, method)(*needed)
         except NotImplementedError as error:
             raise UsageError(f"{_named(strategy)} {error}") from None
-        except TypeError as error:
-            raise UsageError(f"{_named(strategy)} cannot {method} for {len(needed)} accounts: {error}") from None
+        except Exception as error:
+            raise UsageError(
+                f"{_named(strategy)} cannot {method} for {len(needed)} accounts: {_raised(error)}"
+            ) from error
         if not inspect.isgenerator(steps):
             raise UsageError(
                 f"{_named(strategy)}: {method} returned {steps!r}, expected a generator of operations; to do nothing, "
@@ -158,6 +157,25 @@ def made(
             )
         steps.close()
     return one
+
+
+def locks_of(one: LockStrategy, accounts: tuple[int, ...]) -> dict[str, tuple[Hashable, ...]]:
+    """The names of a strategy's plain and re-entrant locks, as a Program takes them. Raises UsageError as `made` does."""
+    found = {}
+    for method in ("locks", "rlocks"):
+        try:
+            found[method] = tuple(getattr(one, method)(accounts))
+            hash(found[method])
+        except Exception as error:
+            raise UsageError(
+                f"{_named(type(one))} cannot name its locks: {method}(accounts) has to return names that can be hashed: "
+                f"{_raised(error)}"
+            ) from error
+    return found
+
+
+def _raised(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _named(strategy: type[LockStrategy]) -> str:

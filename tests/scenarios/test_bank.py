@@ -206,9 +206,27 @@ class OwnStart(Broken):
         pass
 
 
+class Raises(Broken):
+    def leave(self, *accounts: int) -> Any:
+        raise KeyError(accounts[0])
+
+
+class NoLocksAtAll(Broken):
+    def locks(self, accounts: Any) -> Any:
+        return None
+
+
+class ListsAsNames(Broken):
+    def rlocks(self, accounts: Any) -> Any:
+        return [["lock", account] for account in accounts]
+
+
 @pytest.mark.parametrize(
     ("strategy", "said"),
     [
+        (Raises, "lock strategy Raises cannot leave for 2 accounts: KeyError: 1"),
+        (NoLocksAtAll, "lock strategy NoLocksAtAll cannot name its locks: locks(accounts) has to return names that "),
+        (ListsAsNames, "lock strategy ListsAsNames cannot name its locks: rlocks(accounts) has to return names that "),
         (NoEnter, "lock strategy NoEnter has to say how to enter: define enter(self, *accounts)"),
         (NoLeave, "lock strategy NoLeave has to say how to leave: define leave(self, *accounts)"),
         (
@@ -234,6 +252,35 @@ def test_a_strategy_for_two_accounts_works_for_transfers_and_is_refused_for_an_a
     with pytest.raises(UsageError, match="lock strategy TwoOnly cannot enter_shared for 3 accounts: "):
         bank_program(three, ((1, 2, 5),), TwoOnly, audits=1)
     bank_program({1: 10, 2: 10}, ((1, 2, 5),), TwoOnly, audits=1)
+
+
+class First(Broken):
+    """Only the source's lock."""
+
+    def enter(self, *accounts: int) -> Any:
+        yield Acquire(lock_of(accounts[0]))
+
+    def leave(self, *accounts: int) -> Any:
+        yield Release(lock_of(accounts[0]))
+
+
+class FirstRemembered(First):
+    """The same, remembered from enter to leave."""
+
+    def enter(self, *accounts: int) -> Any:
+        self.taken = lock_of(accounts[0])
+        yield Acquire(self.taken)
+
+    def leave(self, *accounts: int) -> Any:
+        yield Release(self.taken)
+        del self.taken
+
+
+def test_what_a_strategy_remembers_stays_in_its_thread_and_its_run() -> None:
+    held, moves = {1: 10, 2: 10}, ((1, 2, 5), (2, 1, 3), (1, 2, 1))
+    assert (
+        count(bank_program(held, moves, FirstRemembered)).outcomes == count(bank_program(held, moves, First)).outcomes
+    )
 
 
 def test_audits_are_threads_that_see_all_the_money_under_locks_and_less_without() -> None:
