@@ -55,6 +55,8 @@ class Settings:
             raise UsageError(
                 "kinds and allow are both given: name the findings that fail the test, or those that do not"
             )
+        if not isinstance(self.budget, int | Budget | None):
+            raise UsageError(f"budget is {self.budget!r}, expected a number of states or of runs, or a Budget")
         if self.chosen is not None and self.chosen.samples and not self.incomplete_ok:
             raise UsageError(
                 f"{self.chosen} draws a sample, which is never complete: say incomplete_ok=True "

@@ -103,20 +103,23 @@ class Interleave:
             raise
         except SimulatorError as error:
             # The line that counts is the test's; the way through the engine says nothing more.
-            raise error.with_traceback(None) from None
+            raise error.with_traceback(None)  # noqa: B904 (it is the error itself; its cause stays)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._users = [item.nodeid for item in session.items if "interleave" in getattr(item, "fixturenames", ())]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
         self._running = _Test(item, self._users)
-        try:
-            return (yield)
-        finally:
-            self._running = None
+        # Not when tests were collected: a worker of xdist that stops there says nothing that anyone would read.
+        if self._config.getoption("interleavings_replay") is not None and not self._users:
+            pytest.fail("--interleavings-replay: no chosen test uses the fixture interleave", pytrace=False)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, object, object]:
         test = self._running
-        assert test is not None
+        if test is None:
+            return (yield)
         try:
             result = yield
             test.replayed_at_all()
@@ -126,13 +129,12 @@ class Interleave:
         test.over(None)
         return result
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._users = [item.nodeid for item in session.items if "interleave" in getattr(item, "fixturenames", ())]
-
-    def pytest_runtest_setup(self) -> None:
-        # Not when tests were collected: a worker of xdist that stops there says nothing that anyone would read.
-        if self._config.getoption("interleavings_replay") is not None and not self._users:
-            pytest.fail("--interleavings-replay: no chosen test uses the fixture interleave", pytrace=False)
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        finally:
+            self._running = None
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """What a replay has shown in tests that passed: of those that failed the report has it."""

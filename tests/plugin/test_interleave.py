@@ -95,6 +95,7 @@ def test_a_nearer_marker_stands_above_one_further_out(pytester: pytest.Pytester,
         ("kinds=['deadlok']", "*UsageError: there is no kind of finding 'deadlok'; did you mean 'deadlock'?"),
         ("kinds=['deadlock'], allow=['crash']", "*UsageError: kinds and allow are both given*"),
         ("budget=0", "*UsageError: max_states is 0, expected a number above 0"),
+        ("budget='1000'", "*UsageError: budget is '1000', expected a number of states or of runs, or a Budget"),
         ("seed=1", "*UsageError: seed needs a scheduler to be chosen*"),
         ("scheduler='random'", "*UsageError: random draws a sample, which is never complete: say incomplete_ok=True*"),
     ],
@@ -128,6 +129,22 @@ def test_a_scenario_that_cannot_run_fails_at_the_line_that_asks_for_it(
 ) -> None:
     tests(f"def not_an_operation():\n    yield 3\ndef test_it(interleave):\n    {call}\n")
     failed(pytester, f">       {call}", f"E{line}").stdout.no_fnmatch_line("*explore.py*")
+
+
+def test_what_a_property_raised_is_shown_with_its_own_line(pytester: pytest.Pytester, tests: Tests) -> None:
+    tests("""
+        def wrong(memory):
+            return memory["cuont"] == 2
+
+        def test_it(interleave):
+            interleave({"a": increment}, memory={"count": 0}, finally_=wrong)
+    """)
+    failed(
+        pytester,
+        ">       return memory??cuont?? == 2",
+        "E*KeyError: 'cuont'",
+        "E*ProgramError: *property 'wrong' raised KeyError*",
+    )
 
 
 def test_a_program_that_never_ends_does_not_pass(pytester: pytest.Pytester, tests: Tests) -> None:
