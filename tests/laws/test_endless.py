@@ -32,15 +32,16 @@ MUST: dict[Fairness, Callable[[Threads, Threads], Threads]] = {
 }
 
 
-def reachable(machine: Machine) -> list[State]:
-    """Every state."""
-    found, waiting = {machine.initial}, [machine.initial]
-    while waiting:
-        for _, reached in machine.successors(waiting.pop()):
+def depths(machine: Machine) -> dict[State, int]:
+    """Every state, with the fewest steps to it."""
+    found = {machine.initial: 0}
+    waiting = [machine.initial]
+    for state in waiting:
+        for _, reached in machine.successors(state):
             if reached not in found:
-                found.add(reached)
+                found[reached] = found[state] + 1
                 waiting.append(reached)
-    return sorted(found)
+    return found
 
 
 def shortest_way_back(machine: Machine, start: State, fairness: Fairness) -> int | None:
@@ -63,14 +64,18 @@ def shortest_way_back(machine: Machine, start: State, fairness: Fairness) -> int
     return None
 
 
-def by_definition(program: Program) -> tuple[Fairness, int] | None:
-    """The best fairness of a cycle, and how short such a one can be."""
+def by_definition(program: Program) -> tuple[Fairness, int, int] | None:
+    """The best fairness of a cycle, how short such a one can be, and how near it can begin."""
     machine = Machine(program)
-    states = reachable(machine)
+    states = depths(machine)
     for fairness in Fairness:
-        lengths = [length for state in states if (length := shortest_way_back(machine, state, fairness)) is not None]
-        if lengths:
-            return fairness, min(lengths)
+        lassos = [
+            (length, depth)
+            for state, depth in states.items()
+            if (length := shortest_way_back(machine, state, fairness)) is not None
+        ]
+        if lassos:
+            return fairness, *min(lassos)
     return None
 
 
@@ -106,7 +111,7 @@ def hold(program: Program) -> None:
     found = can_run_for_ever(program)
     expected = by_definition(program)
     event(str(None if found is None else found.fairness))
-    assert (None if found is None else (found.fairness, len(found.cycle))) == expected
+    assert (None if found is None else (found.fairness, len(found.cycle), len(found.stem))) == expected
     if found is not None:
         assert found.shortest
         hold_the_witness(program, found)

@@ -144,6 +144,40 @@ def test_the_worst_cycle_is_told_not_the_nearest() -> None:
     assert (found.fairness, found.moving) == (Fairness.STRONG, ("a", "b"))
 
 
+def test_a_fair_cycle_inside_a_component_that_is_not_fair_is_found() -> None:
+    """The three can all come back to where they began, but not if b moves, which ends it. With the lock kept, b cannot."""
+
+    def keeps_the_lock_until_it_may_go() -> Body:
+        while not (yield Read("stop")):
+            yield Acquire("l")
+            while not (yield Read("go")):
+                pass
+            yield Release("l")
+
+    def toggles() -> Body:
+        while not (yield Read("stop")):
+            yield Write("go", False)
+            yield Write("go", True)
+
+    found = can_run_for_ever(
+        Program(
+            {"a": keeps_the_lock_until_it_may_go, "b": partial(set_under, "l", "stop"), "c": toggles},
+            memory={"go": True, "stop": False},
+            locks=["l"],
+        )
+    )
+    assert found is not None
+    assert (found.kind, found.moving, found.passed_over) == ("livelock", ("a", "c"), ())
+
+
+def test_the_limit_on_states_is_exact() -> None:
+    program = Program({"a": partial(spin, "x"), "b": partial(set_, "x")}, memory={"x": False})
+    # a at its first look, at its later looks, or done; b before or after its write; done means written.
+    assert can_run_for_ever(program, Budget(max_states=5)) is not None
+    with pytest.raises(LimitError, match="more than 4 states"):
+        can_run_for_ever(program, Budget(max_states=4))
+
+
 def test_too_many_states_are_no_answer() -> None:
     def counts() -> Body:
         while True:
