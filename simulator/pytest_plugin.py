@@ -7,6 +7,7 @@ explore a program it leaves to `interleave.py`, which it imports when a test cal
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ _MARKER = (
 )
 _SECTION = "interleavings"
 """The name of the section in a test's report."""
+_MANY = 20
+"""Calls of one test that have a line each in its section, at most; more are told together."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -264,7 +267,7 @@ class _Test:
                 self.saw(failure.report)
             if isinstance(failure, IncompleteFailure):
                 failure.add_note(
-                    "said by @pytest.mark.interleavings(budget=…, incomplete_ok=…) or --interleavings-budget=…"
+                    "set by @pytest.mark.interleavings(budget=…, incomplete_ok=…) or --interleavings-budget=…"
                 )
             raise
         self.saw(report)
@@ -297,8 +300,8 @@ class _Test:
                 "--interleavings-replay is for a test with one program: Hypothesis draws those of this test; write the "
                 "falsifying example down as a test of its own, or print(simulator.replay(program, schedule))"
             )
-        call, colon, schedule = text.partition(":")
-        return (int(call), schedule.strip()) if colon and call.isdecimal() else (1, text.strip())
+        numbered = re.fullmatch(r"\s*([0-9]+):\s(.*)", text)
+        return (1, text.strip()) if numbered is None else (int(numbered[1]), numbered[2].strip())
 
     def command(self, schedule: str) -> str:
         """What to type to see a schedule again in this test."""
@@ -350,7 +353,7 @@ class _Test:
         __tracebackhide__ = True
         from simulator.errors import UsageError
 
-        if self.item.nodeid in self.users and (typed := self.typed()) is not None and typed[0] > self.calls:
+        if self.item.nodeid in self.users and (typed := self.typed()) is not None and not self.replayed:
             raise UsageError(
                 f"--interleavings-replay is for call {typed[0]} of interleave, and the test made {self.calls}: "
                 "nothing was replayed"
@@ -371,8 +374,8 @@ class _Test:
         if self.replayed:
             found["replayed"] = "; ".join(self.replayed)
         self.item.user_properties.extend(found.items())
-        if self.drawn:
-            self.told.append(self.seen.summary())
+        if self.drawn or len(self.told) > _MANY:
+            self.told = [self.seen.summary()]
         elif self.calls > 1:
             self.told = [f"{number}. {line}" for number, line in enumerate(self.told, start=1)]
         self.item.add_report_section("call", _SECTION, "\n".join([*self.replayed, *self.told]))

@@ -287,6 +287,17 @@ def test_calls_of_one_test_are_numbered(pytester: pytest.Pytester, tests: Tests)
     )
 
 
+def test_many_calls_of_one_test_are_told_together(pytester: pytest.Pytester, tests: Tests) -> None:
+    tests("""
+        def test_many(interleave):
+            for size in range(1, 41):
+                interleave({"a": lambda size=size: (Pause() for _ in range(size))})
+    """)
+    result = pytester.runpytest_inprocess("-rP")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["40 programs, all of them explored completely; 860 states"])
+
+
 def test_a_test_may_expect_the_failure(pytester: pytest.Pytester, tests: Tests) -> None:
     tests("""
         from simulator.assertions import InterleavingFailure

@@ -119,9 +119,10 @@ def test_what_is_stored_is_the_schedule_of_the_call_that_failed(pytester: pytest
 
 def test_a_schedule_for_a_call_that_is_not_made_does_not_pass(pytester: pytest.Pytester, tests: Tests) -> None:
     tests(SOUND)
-    result = pytester.runpytest_inprocess("--interleavings-replay", "2: a")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E*is for call 2 of interleave, and the test made 1: nothing was replayed"])
+    for call in (0, 2):
+        result = pytester.runpytest_inprocess("--interleavings-replay", f"{call}: a")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines([f"E*is for call {call} of interleave, and the test made 1: nothing was replayed"])
 
 
 def test_nothing_is_stored_without_a_cache_and_a_broken_one_is_no_schedule(
