@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         assert_no_data_races,
         assert_no_lost_updates,
         assert_report,
+        assert_same_outcomes,
+        assert_serializable,
     )
     from simulator.census import Census, count
     from simulator.errors import (
@@ -95,6 +97,8 @@ __all__ = [
     "assert_no_data_races",
     "assert_no_lost_updates",
     "assert_report",
+    "assert_same_outcomes",
+    "assert_serializable",
     "check",
     "count",
     "count_traces",
@@ -144,6 +148,8 @@ _HOMES = {
     "assert_no_data_races": "simulator.assertions",
     "assert_no_lost_updates": "simulator.assertions",
     "assert_report": "simulator.assertions",
+    "assert_same_outcomes": "simulator.assertions",
+    "assert_serializable": "simulator.assertions",
     "check": "simulator.explore",
     "count": "simulator.census",
     "count_traces": "simulator.traces",

@@ -7,17 +7,28 @@ failure of its own, unless `incomplete_ok=True`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from simulator.analysis.deadlock import Deadlock
 from simulator.analysis.finding import Finding, Kind, Status
-from simulator.errors import UsageError
-from simulator.explore import check
+from simulator.analysis.outcomes import Observe, UnexpectedOutcome, outcome_key, outcome_text
+from simulator.analysis.riders import Riders
+from simulator.errors import LimitError, UsageError
+from simulator.explore import NEAR, check, explore
+from simulator.machine import Machine, State
 from simulator.program import Program, Property
 from simulator.render.text import covered, plural, witness_table
 from simulator.report import Report
 from simulator.schedulers import Scheduler
 from simulator.search.budget import Budget
+from simulator.search.no_end import surely_ends, without_end
+from simulator.search.reduced import ReducedGraph
+from simulator.search.replay import run_of
+from simulator.search.shortest import MAX_NODES, shortest_schedules
+from simulator.serial import serial_outcomes
+from simulator.trace import Outcome, Run
+from simulator.values import Key
 
 __all__ = [
     "IncompleteFailure",
@@ -29,7 +40,13 @@ __all__ = [
     "assert_no_data_races",
     "assert_no_lost_updates",
     "assert_report",
+    "assert_same_outcomes",
+    "assert_serializable",
+    "failure_text",
 ]
+
+MAX_SHOWN = 8
+"""Outcomes that a failure lists."""
 
 
 class InterleavingFailure(AssertionError):
@@ -66,11 +83,11 @@ def assert_deadlock_free(
     seed: int | None = None,
     incomplete_ok: bool = False,
 ) -> Report:
-    """No interleaving ends with threads that wait for ever.
+    """No thread ever waits for a lock that nobody will give back, whether the others have ended or run for ever.
 
     Like all these assertions it explores completely (or as `scheduler` and `seed` say) within `budget`, returns the
-    report, and raises InterleavingFailure when it does not hold, IncompleteFailure when that was not decided, ProgramError when
-    the program cannot run, and UsageError for options that do not go together.
+    report, and raises InterleavingFailure when it does not hold, IncompleteFailure when that was not decided,
+    ProgramError when the program cannot run, and UsageError for options that do not go together.
 
     >>> from simulator.ops import Acquire, Release
     >>> def body():
@@ -80,8 +97,19 @@ def assert_deadlock_free(
     True
     """
     __tracebackhide__ = True
-    report = _checked("assert_deadlock_free", program, [Kind.DEADLOCK], budget, scheduler, seed, incomplete_ok)
-    return assert_report(report, "assert_deadlock_free", incomplete_ok=incomplete_ok)
+    said = "assert_deadlock_free"
+    budget = (budget or Budget()).begun()
+    report = _checked(said, program, [Kind.DEADLOCK], budget, scheduler, seed, incomplete_ok)
+    assert_report(report, said, incomplete_ok=incomplete_ok)
+    if program.all_locks:
+        # Where no end can be reached any more, nothing ends that a deadlock could be seen at.
+        machine = Machine(program)
+        for state, path in _without_end(said, machine, report, budget, incomplete_ok):
+            finding = _standing(machine, state, path)
+            if finding is not None:
+                report = replace(report, findings=(finding,))
+                raise InterleavingFailure(failure_text(said, report), finding=finding, report=report)
+    return report
 
 
 def assert_no_lost_updates(
@@ -145,7 +173,8 @@ def assert_invariant(
 
     Without `invariant` the program's own properties are meant; otherwise this function of the memory (or these, by
     name) instead of them: at the end, or with `always` after every step. The end is where all threads have finished: an
-    interleaving that deadlocks has none, see `assert_deadlock_free`.
+    interleaving that deadlocks has none, see `assert_deadlock_free`. A program that can come to where no end is in reach
+    is an IncompleteFailure, unless what has to hold has to hold always.
 
     >>> from simulator.ops import Write
     >>> def body():
@@ -169,8 +198,18 @@ def assert_invariant(
     elif not program.final_properties and not program.step_properties:
         raise UsageError(f"{said}: the program has no properties of its own (finally_, always); give an invariant")
     kinds = [Kind.FAILED_INVARIANT, Kind.FAILED_CHECK, Kind.CRASH]
+    budget = (budget or Budget()).begun()
     report = _checked(said, program, kinds, budget, scheduler, seed, incomplete_ok)
-    return assert_report(report, said, incomplete_ok=incomplete_ok)
+    assert_report(report, said, incomplete_ok=incomplete_ok)
+    if program.final_properties:
+        _needs_ends(said, program, report, budget, incomplete_ok)
+        if not incomplete_ok and not any(outcome.how == "finished" for outcome in report.outcomes):
+            raise IncompleteFailure(
+                f"{said}: no interleaving finishes, so there is no end at which the invariant could be looked at: "
+                f"{'; '.join(map(str, report.outcomes))}\nassert_deadlock_free says why; always=True looks after every step",
+                report=report,
+            )
+    return report
 
 
 def assert_lock_order_acyclic(
@@ -203,6 +242,130 @@ def assert_lock_order_acyclic(
     return assert_report(report, said, incomplete_ok=incomplete_ok)
 
 
+def assert_serializable(
+    program: Program,
+    *,
+    observe: Observe | None = None,
+    budget: Budget | None = None,
+    scheduler: Scheduler | str | None = None,
+    seed: int | None = None,
+    incomplete_ok: bool = False,
+) -> Report:
+    """Every outcome is the outcome of some serial order of the threads, each run from its first step to its last in one go.
+
+    The oracle that needs no invariant: a lost update, a torn read, a deadlock or a failed check that no serial order
+    shows is an outcome of none. `observe` says what of the memory counts, where not all of it does. What the locks and local
+    variables are in the end does not count.
+
+    >>> from simulator.ops import Read, Write
+    >>> def body():
+    ...     value = yield Read("x")
+    ...     yield Write("x", value + 1)
+    >>> assert_serializable(Program({"a": body, "b": body}, memory={"x": 0}))
+    Traceback (most recent call last):
+    simulator.assertions.InterleavingFailure: assert_serializable: no serial order of the threads ends with x=1
+    ...
+    """
+    __tracebackhide__ = True
+    said = "assert_serializable"
+    _needs_program(said, program)
+    budget = (budget or Budget()).begun()
+    try:
+        serial = serial_outcomes(program)
+    except LimitError as error:
+        raise IncompleteFailure(f"{said}: the serial orders are not known: {error}") from None
+    if not serial:
+        raise IncompleteFailure(
+            f"{said}: no serial order of the threads comes to an end: in each, some thread runs for ever once it is alone, so "
+            "there is nothing to hold outcomes against; give its loop a last turn, or use assert_invariant"
+        )
+    report = _checked(said, program, [], budget, scheduler, seed, incomplete_ok)
+    expected = {outcome_key(outcome, observe): outcome for outcome in serial}
+    others = _unexpected(report, expected, observe)
+    if others:
+        text = "every outcome is that of a serial order of the threads"
+        finding = _shown(program, UnexpectedOutcome(text, expected, observe), report, budget, seed)
+        outcome = _ending(_outcome(finding, others), observe)
+        lines = [f"    {outcome_text(found, observe)}   ({', '.join(serial[found])})" for found in expected.values()]
+        finding = replace(
+            finding, why="the serial orders end otherwise, each thread run from its first step to its last"
+        )
+        report = replace(report, findings=(finding,))
+        raise InterleavingFailure(
+            failure_text(
+                said,
+                report,
+                what=f"no serial order of the threads ends {outcome}",
+                beside=_few(lines),
+            ),
+            finding=finding,
+            report=report,
+        )
+    assert_report(report, said, incomplete_ok=incomplete_ok)
+    _needs_ends(said, program, report, budget, incomplete_ok)
+    return report
+
+
+def assert_same_outcomes(
+    first: Program,
+    second: Program,
+    *,
+    observe: Observe | None = None,
+    budget: Budget | None = None,
+    scheduler: Scheduler | str | None = None,
+    seed: int | None = None,
+    incomplete_ok: bool = False,
+) -> tuple[Report, Report]:
+    """Both programs have the same outcomes: each outcome of the one, over all interleavings, is an outcome of the other.
+
+    For a change of the lock scheme that is to change nothing else. `observe` says what of the memory counts, where not all
+    of it does. Returns both reports. With `incomplete_ok` an outcome that only one of them has shown so far is a failure
+    only if the other was covered completely.
+
+    >>> from simulator.ops import Read, Update, Write
+    >>> def twice():
+    ...     yield Write("x", 2 * (yield Read("x")))
+    >>> def at_once():
+    ...     yield Update("x", lambda value: 2 * value)
+    >>> racy, atomic = (Program({"a": body, "b": body}, memory={"x": 1}) for body in (twice, at_once))
+    >>> assert_same_outcomes(atomic, racy)
+    Traceback (most recent call last):
+    simulator.assertions.InterleavingFailure: assert_same_outcomes: only the second program ends with x=2
+    ...
+    """
+    __tracebackhide__ = True
+    said = "assert_same_outcomes"
+    programs = (first, second)
+    for program in programs:
+        _needs_program(said, program)
+    budget = (budget or Budget()).begun()
+    reports = [_checked(said, program, [], budget, scheduler, seed, incomplete_ok) for program in programs]
+    for mine, (which, other) in enumerate((("first", "second"), ("second", "first"))):
+        program, report, against = programs[mine], reports[mine], reports[1 - mine]
+        expected = {outcome_key(outcome, observe): outcome for outcome in _outcomes(against)}
+        extra = _unexpected(report, expected, observe)
+        if extra and against.complete:
+            text = f"every outcome is one of the {other} program"
+            finding = _shown(program, UnexpectedOutcome(text, expected, observe), report, budget, seed)
+            outcome = _ending(_outcome(finding, extra), observe)
+            finding = replace(finding, why=f"the {other} program has other outcomes, over all its interleavings:")
+            report = replace(report, findings=(finding,))
+            raise InterleavingFailure(
+                failure_text(
+                    said,
+                    report,
+                    what=f"only the {which} program ends {outcome}",
+                    beside=_few([f"    {outcome_text(found, observe)}" for found in expected.values()]),
+                ),
+                finding=finding,
+                report=report,
+            )
+    for program, report in zip(programs, reports, strict=True):
+        assert_report(report, said, incomplete_ok=incomplete_ok)
+        _needs_ends(said, program, report, budget, incomplete_ok)
+    return reports[0], reports[1]
+
+
 def assert_clean(
     program: Program,
     *,
@@ -214,6 +377,8 @@ def assert_clean(
 ) -> Report:
     """Nothing at all is found in any interleaving; or nothing of these kinds.
 
+    A program with `finally_` must always be able to come to an end, for that is where it is looked at.
+
     >>> from functools import partial
     >>> from simulator.ops import Update
     >>> def body():
@@ -223,8 +388,13 @@ def assert_clean(
     """
     __tracebackhide__ = True
     said = "assert_clean"
-    report = _checked(said, program, kinds, budget, scheduler, seed, incomplete_ok)
-    return assert_report(report, said, incomplete_ok=incomplete_ok)
+    asked = None if kinds is None else [str(kind) for kind in kinds]
+    budget = (budget or Budget()).begun()
+    report = _checked(said, program, asked, budget, scheduler, seed, incomplete_ok)
+    assert_report(report, said, incomplete_ok=incomplete_ok)
+    if program.final_properties and (asked is None or str(Kind.FAILED_INVARIANT) in asked):
+        _needs_ends(said, program, report, budget, incomplete_ok)
+    return report
 
 
 def assert_report(report: Report, said: str = "assert_report", *, incomplete_ok: bool = False) -> Report:
@@ -244,13 +414,13 @@ def assert_report(report: Report, said: str = "assert_report", *, incomplete_ok:
     return report
 
 
-def failure_text(said: str, report: Report, *, beside: str = "") -> str:
+def failure_text(said: str, report: Report, *, what: str = "", beside: str = "") -> str:
     """The first finding of a report as the text of a failure: what, why, step by step, and how to see it again.
 
-    `beside` stands between the reason and the steps.
+    `what` stands in the first line instead of the finding's title, `beside` between the reason and the steps.
     """
     finding, *others = report.findings
-    lines = [f"{said}: {finding.title}", finding.why, *([beside] if beside else [])]
+    lines = [f"{said}: {what or finding.title}", finding.why, *([beside] if beside else [])]
     if finding.run is None or finding.witness is None:
         lines.append("no single run shows all of it")
     else:
@@ -285,6 +455,110 @@ def _checked(
             "with them, or leave scheduler out to cover every interleaving"
         )
     return check(program, budget=budget, scheduler=scheduler, seed=seed, kinds=kinds, counted=False)
+
+
+def _outcomes(report: Report) -> list[Outcome]:
+    """What interleavings came to, those left out that a budget cut short."""
+    return [outcome for outcome in report.outcomes if outcome.how != "out of steps"]
+
+
+def _unexpected(report: Report, expected: Mapping[Key, Outcome], observe: Observe | None) -> list[Outcome]:
+    return [outcome for outcome in _outcomes(report) if outcome_key(outcome, observe) not in expected]
+
+
+def _shown(program: Program, detector: UnexpectedOutcome, report: Report, budget: Budget, seed: int | None) -> Finding:
+    """The simplest interleaving with an unexpected outcome: the shortest, or where that is too far, the first that is met."""
+    machine = Machine(program)
+    sighting = detector.sighting
+    nodes = MAX_NODES if report.scheduler is Scheduler.GRAPH else NEAR
+    schedule = shortest_schedules(machine, Riders(machine, (detector,)), [sighting], budget, max_nodes=nodes).get(
+        sighting
+    )
+    run: Run | None = None
+    if schedule is not None:
+        run = run_of(machine, schedule)
+    elif report.scheduler.visits_states:
+        met = ReducedGraph(machine, (detector,), budget).run().sightings.get(sighting)
+        run = None if met is None else run_of(machine, met)
+    else:
+        runs = explore(program, scheduler=report.scheduler, seed=seed, budget=budget)
+        run = next((run for run in runs if run.outcome is not None and detector.at_end(run.final)), None)
+    if run is None:
+        return Finding(kind=sighting.kind, objects=(), threads=machine.threads, why="", detail=sighting.detail)
+    told = detector.explain(sighting, run)
+    return replace(told, witness=run.schedule, preemptions=run.preemptions, shortest=schedule is not None, run=run)
+
+
+def _outcome(finding: Finding, unexpected: list[Outcome]) -> Outcome:
+    """The outcome that a witness shows; without a witness, the first of those that were not expected."""
+    return unexpected[0] if finding.run is None or finding.run.outcome is None else finding.run.outcome
+
+
+def _ending(outcome: Outcome, observe: Observe | None) -> str:
+    """An outcome in a sentence."""
+    return f"{'with ' if outcome.how == 'finished' else ''}{outcome_text(outcome, observe)}"
+
+
+def _few(lines: list[str]) -> str:
+    """A list that a person can take in."""
+    return "\n".join(
+        [*lines[:MAX_SHOWN], *([f"    and {len(lines) - MAX_SHOWN} others"] if len(lines) > MAX_SHOWN else [])]
+    )
+
+
+def _without_end(
+    said: str, machine: Machine, report: Report, budget: Budget, incomplete_ok: bool
+) -> list[tuple[State, Callable[[], list[int]]]]:
+    """The states from which a program that was covered completely can never come to an end; none if it was not.
+
+    Searches that go through runs, and the layered one, are complete only if every interleaving ends.
+    """
+    __tracebackhide__ = True
+    if not report.complete or report.scheduler not in (Scheduler.GRAPH, Scheduler.REDUCED):
+        return []
+    if report.scheduler is Scheduler.REDUCED and surely_ends(machine, budget):
+        return []
+    try:
+        return without_end(machine, budget)
+    except LimitError as error:
+        if incomplete_ok:
+            return []
+        raise IncompleteFailure(
+            f"{said}: nothing found, but whether the program always comes to an end was not decided: {error}\n"
+            "A larger budget or a smaller program decides it; incomplete_ok=True lets it pass without",
+            report=report,
+        ) from None
+
+
+def _needs_ends(said: str, program: Program, report: Report, budget: Budget, incomplete_ok: bool) -> None:
+    """Nothing can be said of ends where none is in reach."""
+    __tracebackhide__ = True
+    if incomplete_ok:
+        return
+    machine = Machine(program)
+    for _, path in _without_end(said, machine, report, budget, incomplete_ok):
+        run = run_of(machine, path())
+        schedule = str(run.schedule)
+        after = f'after "{schedule}"' if schedule else "from its first step on"
+        raise IncompleteFailure(
+            f"{said}: nothing found, but the program can run for ever and never come to an end, where alone this can be "
+            f"looked at: {after} no end is in reach\nGive its loops a last turn (for _ in range(3)), say what has to hold "
+            "after every step (always), or pass incomplete_ok=True to look at the interleavings that end",
+            report=report,
+        )
+
+
+def _standing(machine: Machine, state: State, path: Callable[[], list[int]]) -> Finding | None:
+    """The deadlock of some threads while others run on, if there is one in a state from which no end is in reach."""
+    situation = machine.situation(state)
+    stuck = {name: None if name in situation.enabled else wanted for name, wanted in situation.pending.items()}
+    detector = Deadlock()
+    seen = detector.at_end(replace(situation, enabled=(), pending=stuck))
+    if not seen:
+        return None
+    run = run_of(machine, path())
+    told = detector.explain(seen[0], run)
+    return replace(told, witness=run.schedule, preemptions=run.preemptions, run=run)
 
 
 def _name(invariant: Property) -> str:

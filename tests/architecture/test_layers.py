@@ -42,6 +42,7 @@ ORDER = [
     "search.budget",
     "analysis",
     "search",
+    "serial",
     "census",
     "traces",
     "census_by",

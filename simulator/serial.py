@@ -1,0 +1,78 @@
+"""Serial orders: what a program does when its threads run one after the other, each from its first step to its last.
+
+The outcomes of the serial orders are an oracle that nobody has to write: a program whose every outcome is that of some
+serial order behaves as if its threads took turns (serialisability; Papadimitriou 1979, with the final memory for what a reader
+sees). It knows no interleaving that is not serial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from simulator.errors import LimitError
+from simulator.machine import Machine, State
+from simulator.program import Program
+from simulator.trace import Outcome
+
+__all__ = ["LONGEST", "serial_outcomes"]
+
+LONGEST = 100_000
+"""Steps of one thread, alone and without coming back to a state, after which it is not known whether it ends."""
+
+
+def serial_outcomes(program: Program | Machine) -> Mapping[Outcome, tuple[str, ...]]:
+    """Each outcome of a serial order, with the order that leads to it: the first one in thread order.
+
+    A thread that is blocked when its turn comes stays behind (nobody will give back the lock that it waits for), and the
+    outcome is a deadlock. An order in which some thread runs for ever has no outcome. Raises LimitError when a thread
+    runs for more than 100,000 steps and never comes back to a state.
+
+    Of interchangeable threads, only one order among themselves is looked at, for the others end alike; and threads in different
+    orders that lead to one state are followed once: 2ⁿ sets of threads, not n! orders.
+
+    >>> from simulator.ops import Read, Write
+    >>> def doubles():
+    ...     yield Write("x", 2 * (yield Read("x")))
+    >>> def adds():
+    ...     yield Write("x", (yield Read("x")) + 1)
+    >>> program = Program({"a": doubles, "b": adds}, memory={"x": 1})
+    >>> {str(outcome): order for outcome, order in serial_outcomes(program).items()}
+    {'x=3': ('a', 'b'), 'x=4': ('b', 'a')}
+    """
+    machine = program if isinstance(program, Machine) else Machine(program)
+    threads = range(len(machine.threads))
+    first: dict[tuple[frozenset[int], State], tuple[int, ...]] = {(frozenset(), machine.initial): ()}
+    alone: dict[tuple[State, int], State | None] = {}
+    for _ in threads:
+        following: dict[tuple[frozenset[int], State], tuple[int, ...]] = {}
+        # In the order of the orders, so that the first way to a state is the first in thread order.
+        for (done, state), order in sorted(first.items(), key=lambda item: item[1]):
+            for members in machine.classes:
+                thread = next((thread for thread in members if thread not in done), None)
+                if thread is None:
+                    continue
+                if (state, thread) not in alone:
+                    alone[state, thread] = _alone(machine, state, thread)
+                reached = alone[state, thread]
+                if reached is not None:
+                    key = (done | {thread}, reached)
+                    way = (*order, thread)
+                    following[key] = min(following.get(key, way), way)
+        first = following
+    found: dict[Outcome, tuple[str, ...]] = {}
+    for (_, state), order in sorted(first.items(), key=lambda item: item[1]):
+        found.setdefault(machine.outcome(state), tuple(machine.threads[thread] for thread in order))
+    return found
+
+
+def _alone(machine: Machine, state: State, thread: int) -> State | None:
+    """The state once a thread has gone on as far as it can; None when it never stops."""
+    seen = {state}
+    while thread in machine.enabled(state):
+        state, _ = machine.move(state, thread)
+        if state in seen:
+            return None
+        seen.add(state)
+        if len(seen) > LONGEST:
+            raise LimitError(f"{machine.threads[thread]} alone takes more than {LONGEST:,} steps and may never end")
+    return state
