@@ -13,7 +13,7 @@ from typing import Any
 from simulator.analysis.detector import sightings_in
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Finding, Kind
-from simulator.assertions import IncompleteFailure, assert_report
+from simulator.assertions import IncompleteFailure, assert_clean, assert_report
 from simulator.errors import UsageError, nearest
 from simulator.explore import check
 from simulator.machine import Machine
@@ -144,8 +144,8 @@ def program_of(bodies: Program | Mapping[str, Body], arguments: Mapping[str, Any
 def explored(program: Program, settings: Settings, *, counted: bool = True) -> Report:
     """Explore a program; the report when nothing that fails the test is wrong with it.
 
-    Raises InterleavingFailure for the gravest finding, IncompleteFailure when there may be one that was not seen, or when
-    no interleaving ever ends, so that nothing was held to what has to hold at the end.
+    Raises InterleavingFailure for the gravest finding, IncompleteFailure when there may be one that was not seen: when the
+    budget ran out, or when an interleaving never comes to an end, where alone `finally_` can be looked at.
     """
     __tracebackhide__ = True
     report = check(
@@ -158,14 +158,26 @@ def explored(program: Program, settings: Settings, *, counted: bool = True) -> R
         counted=counted,
     )
     assert_report(report, _SAID, incomplete_ok=settings.incomplete_ok)
-    if not report.outcomes and not settings.incomplete_ok:
+    if settings.incomplete_ok:
+        return report
+    if not report.outcomes:
         raise IncompleteFailure(
             f"{_SAID}: no interleaving of {report.program} ever ends\n"
             "nothing was found on the way, but what has to hold at the end was never looked at; let the bodies come to an "
             "end, or say incomplete_ok=True",
             report=report,
         )
+    if program.final_properties and Kind.FAILED_INVARIANT in settings.failing and _may_be_endless(report):
+        assert_clean(program, kinds=[Kind.FAILED_INVARIANT], budget=settings.limits, scheduler=settings.chosen)
     return report
+
+
+def _may_be_endless(report: Report) -> bool:
+    """Whether a report of what was covered completely leaves open that some interleaving comes to where no end is in reach.
+
+    What was counted ends, and what goes through runs, or layers, covers everything only if everything ends.
+    """
+    return report.census is None and report.scheduler in (Scheduler.GRAPH, Scheduler.REDUCED)
 
 
 def replayed(program: Program, schedule: str, settings: Settings) -> tuple[Run, Report]:

@@ -163,6 +163,33 @@ def test_a_program_that_never_ends_does_not_pass(pytester: pytest.Pytester, test
     )
 
 
+@pytest.mark.parametrize("given", ["", "@settings(max_examples=2)\n@given(st.none().map(lambda _: 1))\n"])
+def test_a_program_with_an_end_that_is_out_of_reach_at_times_does_not_pass(
+    pytester: pytest.Pytester, tests: Tests, given: str
+) -> None:
+    argument = "" if not given else ", one"
+    tests(f"""
+from hypothesis import given, settings, strategies as st
+
+def late():
+    if (yield Read("x")):
+        while True:
+            yield Pause()
+
+def sets():
+    yield Write("x", 1)
+
+@pytest.mark.interleavings(allow="data race")
+{given}def test_late(interleave{argument}):
+    interleave({{"a": late, "b": sets}}, memory={{"x": 0}}, finally_=lambda memory: memory["x"] == 1)
+""")
+    failed(
+        pytester,
+        "E*IncompleteFailure: *the program can run for ever and never come to an end*",
+        "E*interleavings(budget=…*",
+    )
+
+
 def test_a_program_that_waits_for_another_may_spin_as_long_as_it_can_end(
     pytester: pytest.Pytester, tests: Tests
 ) -> None:
