@@ -1,0 +1,360 @@
+"""Laws of the assertions: each passes exactly when brute force over all interleavings finds nothing against it.
+
+Brute force is `reference.py`, which runs every interleaving's generators from scratch, and every permutation of the
+threads for the serial orders; for endless programs it is a walk from each reachable state.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from simulator.analysis.finding import Kind, Status
+from simulator.assertions import (
+    IncompleteFailure,
+    InterleavingFailure,
+    assert_clean,
+    assert_deadlock_free,
+    assert_invariant,
+    assert_lock_order_acyclic,
+    assert_no_data_races,
+    assert_no_lost_updates,
+    assert_same_outcomes,
+    assert_serializable,
+)
+from simulator.explore import check
+from simulator.machine import Machine, State
+from simulator.ops import Acquire
+from simulator.program import Program
+from simulator.search.budget import Budget
+from simulator.search.no_end import surely_ends, without_end
+from simulator.search.replay import replay
+from simulator.serial import serial_outcomes
+from tests.conftest import PROFILE
+from tests.laws import reference
+from tests.laws.crowds import crowds
+from tests.laws.programs import Block, Locked, Simple, Small, any_programs, lock_programs, small_programs
+
+many = settings(max_examples=2000 if PROFILE == "thorough" else 60)
+
+ending = st.one_of(crowds(), any_programs, lock_programs)
+
+_UPDATES = (
+    *("r = yield Read('x')", "r = yield Read('y')", "yield Write('x', r + 1)", "yield Write('y', r + 1)") * 2,
+    *("yield Write('x', 2 * r)", "yield Write('y', 2)", "yield Update('x', operator.add, 1)"),
+)
+
+
+@st.composite
+def updates(draw: st.DrawFn) -> Small:
+    """Threads that read, reckon and write, some of it under a lock: about half of these are not serializable."""
+
+    def block() -> Block:
+        made = tuple(Simple(draw(st.sampled_from(_UPDATES))) for _ in range(draw(st.integers(1, 3))))
+        return (Locked("l", made, False),) if draw(st.integers(0, 2)) == 0 else made
+
+    return Small(tuple(block() for _ in range(draw(st.integers(2, 3)))))
+
+
+Ending = tuple[str, str]
+"""How it ends and the memory by repr, so that True is not 1."""
+
+
+@dataclass
+class Brute:
+    """What every interleaving of a program shows."""
+
+    ends: dict[Ending, tuple[int, int, tuple[str, ...]]]
+    """Each outcome, with the shortest interleaving that has it."""
+    deadlock: bool
+    lost: bool
+    racing: bool
+    broken: bool
+    """A property does not hold, a check fails, or a thread crashes."""
+
+
+def brute(program: Program) -> Brute:
+    found = Brute({}, deadlock=False, lost=False, racing=False, broken=False)
+    for each in reference.interleavings(program):
+        key = each.key(len(each.schedule))
+        found.ends[each.outcome] = min(found.ends.get(each.outcome, key), key)
+        found.lost |= bool(each.lost)
+        found.racing |= bool(each.racing)
+        world = reference.World(program)
+        for thread in each.schedule:
+            found.broken |= not keeps(program.step_properties, world.memory)
+            world.step(thread)
+        found.broken |= not keeps(program.step_properties, world.memory)
+        found.broken |= world.how() == "finished" and not keeps(program.final_properties, world.memory)
+        found.broken |= any(how != "finished" for how in world.ended.values())
+        found.deadlock |= any(wanted is not None for wanted in world.wants.values())
+        world.close()
+    return found
+
+
+def keeps(properties: Mapping[str, Callable[[Mapping[Hashable, Any]], bool]], memory: Mapping[Hashable, Any]) -> bool:
+    return all(condition(memory) for condition in properties.values())
+
+
+def serial(program: Program) -> dict[Ending, tuple[str, ...]]:
+    """The outcome of every permutation of the threads, with the first one that has it."""
+    found: dict[Ending, tuple[str, ...]] = {}
+    for order in itertools.permutations(program.threads):
+        world = reference.World(program)
+        for thread in order:
+            while thread in world.enabled():
+                world.step(thread)
+        found.setdefault((world.how(), repr(tuple(world.memory.items()))), order)
+        world.close()
+    return found
+
+
+def failure(asserted: Callable[..., object], *programs: Program) -> InterleavingFailure | None:
+    """What the assertion fails with, None if it passes. What is said of the schedule is held against a replay."""
+    try:
+        asserted(*programs)
+    except InterleavingFailure as error:
+        failed = error
+    else:
+        return None
+    assert str(failed).startswith(f"{asserted.__name__}: ")
+    if failed.finding is not None and failed.finding.witness is not None:
+        assert f'"{failed.schedule}"' in str(failed)
+    return failed
+
+
+@many
+@given(st.one_of(ending, updates()))
+def test_serial_orders_are_those_of_all_permutations(small: Small) -> None:
+    program = small.program()
+    found = {(each.how, repr(each.memory)): order for each, order in serial_outcomes(program).items()}
+    assert found == serial(program)
+
+
+@many
+@given(ending)
+def test_each_assertion_fails_exactly_when_some_interleaving_shows_it(small: Small) -> None:
+    program = small.program()
+    truth = brute(program)
+    assert (failure(assert_deadlock_free, program) is not None) == truth.deadlock
+    assert (failure(assert_no_lost_updates, program) is not None) == truth.lost
+    assert (failure(assert_no_data_races, program) is not None) == truth.racing
+    if not truth.broken and all(how != "finished" for how, _ in truth.ends):
+        with pytest.raises(IncompleteFailure, match="no interleaving finishes"):
+            assert_invariant(program)
+    else:
+        assert (failure(assert_invariant, program) is not None) == truth.broken
+
+
+@many
+@given(ending)
+def test_what_is_found_by_any_search_fails_and_nothing_else_does(small: Small) -> None:
+    program = small.program()
+    report = check(program, scheduler="naive")
+    cycles = [each for each in report.findings if each.kind is Kind.LOCK_ORDER_CYCLE]
+    realised = [each for each in cycles if each.status is Status.REALISED]
+    assert (failure(assert_clean, program) is None) == report.clean
+    assert (failure(assert_lock_order_acyclic, program) is None) == (not cycles)
+    if realised:
+        with pytest.raises(InterleavingFailure) as caught:
+            assert_lock_order_acyclic(program, realised_only=True)
+        assert caught.value.finding == realised[0]
+    else:
+        assert_lock_order_acyclic(program, realised_only=True)
+
+
+@many
+@given(ending)
+def test_an_invariant_of_ones_own_is_looked_at_at_every_end_or_after_every_step(small: Small) -> None:
+    program = small.program()
+    bare = Program(program.bodies, memory=program.memory, locks=program.locks, rlocks=program.rlocks)
+    for always in (True, False):
+        wanted = {"x is 0 or y is 0": lambda memory: not (memory["x"] and memory["y"])}
+        given_one = Program(
+            program.bodies,
+            memory=program.memory,
+            locks=program.locks,
+            rlocks=program.rlocks,
+            **{"always" if always else "finally_": wanted},
+        )
+        truth = brute(given_one)
+        if truth.broken:
+            with pytest.raises(InterleavingFailure):
+                assert_invariant(bare, wanted, always=always)
+        elif always or any(how == "finished" for how, _ in truth.ends):
+            assert_invariant(bare, wanted, always=always)
+        else:
+            with pytest.raises(IncompleteFailure):
+                assert_invariant(bare, wanted)
+
+
+@many
+@given(st.one_of(ending, updates()))
+def test_a_program_is_serializable_exactly_when_every_outcome_is_that_of_a_permutation(small: Small) -> None:
+    program = small.program()
+    ends, allowed = brute(program).ends, serial(program)
+    bad = {end: key for end, key in ends.items() if end not in allowed}
+    failed = failure(assert_serializable, program)
+    assert (failed is not None) == bool(bad)
+    if failed is not None:
+        assert failed.finding is not None
+        assert failed.finding.shortest
+        _, _, shortest = min(bad.values())
+        assert tuple(failed.finding.witness or ()) == shortest
+        outcome = replay(program, failed.schedule).outcome
+        assert outcome is not None
+        assert (outcome.how, repr(outcome.memory)) in bad
+
+
+@many
+@given(st.one_of(ending, updates()))
+def test_what_is_observed_is_all_that_counts_for_serializability(small: Small) -> None:
+    program = small.program()
+
+    def observed(end: Ending) -> tuple[str, str]:
+        how, memory = end
+        return how, repr(dict(eval(memory, {}))["x"])
+
+    bad = {observed(end) for end in brute(program).ends} - {observed(end) for end in serial(program)}
+    if not bad:
+        assert_serializable(program, observe=lambda memory: memory["x"])
+        return
+    with pytest.raises(InterleavingFailure) as caught:
+        assert_serializable(program, observe=lambda memory: memory["x"])
+    outcome = replay(program, caught.value.schedule).outcome
+    assert outcome is not None
+    assert observed((outcome.how, repr(outcome.memory))) in bad
+
+
+@many
+@given(small_programs(), small_programs(), st.sampled_from(["two", "itself", "turned round", "cut"]))
+def test_two_programs_have_the_same_outcomes_exactly_when_the_sets_are_equal(a: Small, b: Small, how: str) -> None:
+    first = a.program()
+    if how == "itself":
+        second = a.program(apart=True)
+    elif how == "turned round":
+        second = a.program(order=reversed(range(len(a.threads))))
+    elif how == "cut":
+        second = Small((a.threads[0][:-1], *a.threads[1:])).program()
+    else:
+        second = b.program()
+    mine, others = brute(first).ends, brute(second).ends
+    failed = failure(assert_same_outcomes, first, second)
+    assert (failed is not None) == (mine.keys() != others.keys())
+    if failed is not None:
+        only_first = mine.keys() - others.keys()
+        program, extra = (first, only_first) if only_first else (second, others.keys() - mine.keys())
+        outcome = replay(program, failed.schedule).outcome
+        assert outcome is not None
+        assert (outcome.how, repr(outcome.memory)) in extra
+        assert f"only the {'first' if only_first else 'second'} program ends" in str(failed)
+
+
+# -- programs that may run for ever
+
+
+def reachable(machine: Machine, start: State) -> set[State]:
+    found = {start}
+    waiting = [start]
+    while waiting:
+        for _, state in machine.successors(waiting.pop()):
+            if state not in found:
+                found.add(state)
+                waiting.append(state)
+    return found
+
+
+def stuck(machine: Machine, state: State) -> Iterator[str]:
+    """Threads that wait for a thread that has ended, or round in a circle."""
+    situation = machine.situation(state)
+    for name in machine.threads:
+        at, been = name, set[str]()
+        while at not in been and at not in situation.enabled and situation.pending[at] is not None:
+            been.add(at)
+            operation = situation.pending[at].operation  # type: ignore[union-attr]
+            assert isinstance(operation, Acquire)
+            at = situation.owners[operation.lock] or ""
+        if been and at not in situation.enabled:
+            yield name
+
+
+waiting_programs = st.one_of(small_programs(endless=True), small_programs(endless=True), lock_programs)
+
+
+@many
+@given(waiting_programs)
+def test_no_end_is_in_reach_exactly_where_a_walk_comes_to_none(small: Small) -> None:
+    machine = Machine(small.program())
+    states = reachable(machine, machine.initial)
+    assume(len(states) <= 250)
+    never = {state for state in states if all(machine.successors(following) for following in reachable(machine, state))}
+    found = without_end(machine, Budget())
+    assert {state for state, _ in found} == never
+    for state, path in found:
+        reached = machine.initial
+        for thread in path():
+            reached, _ = machine.step(reached, thread)
+        assert reached == state
+    acyclic = not any(
+        state in reachable(machine, following) for state in states for _, following in machine.successors(state)
+    )
+    assert acyclic or not surely_ends(Machine(small.program()), Budget())
+    assert small.endless or surely_ends(Machine(small.program()), Budget())
+
+
+@many
+@given(waiting_programs)
+def test_a_thread_that_waits_for_ever_is_a_deadlock_though_others_run_on(small: Small) -> None:
+    program = small.program()
+    machine = Machine(program)
+    states = reachable(machine, machine.initial)
+    assume(len(states) <= 5_000)
+    failed = failure(assert_deadlock_free, program)
+    assert (failed is not None) == any(next(stuck(machine, state), None) for state in states)
+    if failed is not None:
+        run = replay(program, failed.schedule)
+        state = machine.initial
+        for name in run.schedule:
+            state, _ = machine.step(state, machine.threads.index(name))
+        assert set(stuck(machine, state))
+
+
+@many
+@given(small_programs(endless=True))
+def test_questions_of_ends_never_pass_where_no_end_is_in_reach(small: Small) -> None:
+    program = small.program()
+    machine = Machine(program)
+    assume(len(reachable(machine, machine.initial)) <= 5_000)
+    assume(without_end(machine, Budget()))
+    for asserted in (assert_invariant, assert_serializable, assert_clean):
+        with pytest.raises((IncompleteFailure, InterleavingFailure)):
+            asserted(program)
+    with pytest.raises(IncompleteFailure):
+        assert_same_outcomes(program, program)
+
+
+def test_each_assertion_passes_and_fails_often_enough() -> None:
+    """The laws above would hold of programs that are all alike, too."""
+    seen: dict[tuple[str, bool], int] = {}
+
+    def look(small: Small) -> None:
+        program = small.program()
+        for asserted in (
+            assert_deadlock_free,
+            assert_no_lost_updates,
+            assert_no_data_races,
+            assert_serializable,
+            assert_lock_order_acyclic,
+        ):
+            key = (asserted.__name__, failure(asserted, program) is None)
+            seen[key] = seen.get(key, 0) + 1
+
+    settings(max_examples=100, database=None)(given(st.one_of(ending, updates()))(look))()
+    assert len(seen) == 10
+    assert min(seen.values()) >= 5, seen
