@@ -53,6 +53,7 @@ ORDER = [
     "scenario",
     "litmus",
     "loading",
+    "strategies",
     "real",
     "render",
     "assertions",
