@@ -108,8 +108,6 @@ def main(arguments: list[str] | None = None) -> None:
         # A terminal that cannot show a sign gets a '?', not a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    # Counts may have more digits than Python prints, which guards those who read numbers from strangers.
-    sys.set_int_max_str_digits(0)
     try:
         with _stubborn_bodies_let_go():
             code = cli.main(args=arguments, prog_name="simulator", standalone_mode=False)

@@ -60,12 +60,23 @@ def theirs() -> contextlib.redirect_stdout[TextIO]:
     return contextlib.redirect_stdout(sys.stderr)
 
 
+@contextmanager
+def _all_digits() -> Iterator[None]:
+    """Counts may have more digits than Python prints by itself. What was typed has been read by then, and is not that long."""
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(before)
+
+
 class Command(click.Command):
     """A command whose results alone go to standard output."""
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.meta[_STDOUT] = sys.stdout
-        with theirs():
+        with theirs(), _all_digits():
             return super().invoke(ctx)
 
 

@@ -407,6 +407,7 @@ def _text(found: CrossCheck) -> str:
     from rich import box
     from rich.table import Table
 
+    from simulator.render.text import number as shown
     from simulator.render.text import percent, plural, table_text
 
     def table(*headers: str, right: Collection[int] = ()) -> Table:
@@ -419,20 +420,25 @@ def _text(found: CrossCheck) -> str:
     possible = table("outcome", "interleavings", "share", right=(1, 2))
     for outcome, number in found.possible.items():
         share = percent(Fraction(number, total)) if number is not None and total else ""
-        possible.add_row(str(outcome), "" if number is None else f"{number:,}", share)
+        possible.add_row(str(outcome), "" if number is None else shown(number), share)
     known = "all outcomes" if found.complete else "not all outcomes are known"
     counted = f"of {plural(total, 'interleaving')}" if total is not None else "interleavings not counted"
-    parts = [
-        f"{found.name}: three facts, kept apart",
-        f"1. Possible in the model ({counted}, {known})\n\n{table_text(possible)}",
-    ]
+    parts = [f"{found.name}: three facts, kept apart"]
+    if found.possible:
+        parts.append(f"1. Possible in the model ({counted}, {known})\n\n{table_text(possible)}")
+    else:
+        ends = "no interleaving ends" if found.complete else "no end was reached"
+        parts.append(f"1. Possible in the model: nothing was counted, for {ends}")
 
     forced = table("shows", "schedule", "ended", "real threads")
     for run in found.forced:
         ended = str(run.forced.outcome) if run.forced.outcome is not None else "stopped there"
         verdict = "as the model, step for step" if run.difference is None else f"DIFFER at {run.difference}"
         forced.add_row("\n".join(run.shows), str(run.forced.schedule), ended, verdict)
-    parts.append(f"2. Forced on real threads ({plural(len(found.forced), 'schedule')})\n\n{table_text(forced)}")
+    if found.forced:
+        parts.append(f"2. Forced on real threads ({plural(len(found.forced), 'schedule')})\n\n{table_text(forced)}")
+    else:
+        parts.append("2. Forced on real threads: nothing, for there was no schedule to force")
 
     natural = found.natural
     if natural is not None:
@@ -454,7 +460,8 @@ def _text(found: CrossCheck) -> str:
     if found.notes:
         parts.append("\n".join(textwrap.fill(f"Note: {note}", 100) for note in found.notes))
     if found.ok:
-        parts.append("Nothing contradicts the model.")
+        held = found.forced or (natural is not None and natural.done)
+        parts.append("Nothing contradicts the model." if held else "Nothing was held against the model.")
     else:
         wrong = [f"{len(found.disagreements)} forced runs differ from it"] if found.disagreements else []
         if found.not_predicted:
