@@ -7,6 +7,7 @@ failure of its own, unless `incomplete_ok=True`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -171,10 +172,10 @@ def assert_invariant(
 ) -> Report:
     """What has to hold of the memory holds, no check of a thread fails, and no thread crashes.
 
-    Without `invariant` the program's own properties are meant; otherwise this function of the memory (or these, by
-    name) instead of them: at the end, or with `always` after every step. The end is where all threads have finished: an
-    interleaving that deadlocks has none, see `assert_deadlock_free`. A program that can come to where no end is in reach
-    is an IncompleteFailure, unless what has to hold has to hold always.
+    Without `invariant` the program's own properties are meant, if it has any; otherwise this function of the memory (or
+    these, by name) instead of them: at the end, or with `always` after every step. The end is where all threads have
+    finished: an interleaving that deadlocks has none, see `assert_deadlock_free`. A program that can come to where no
+    end is in reach is an IncompleteFailure, unless what has to hold has to hold always.
 
     >>> from simulator.ops import Write
     >>> def body():
@@ -184,7 +185,7 @@ def assert_invariant(
     True
     >>> assert_invariant(program, lambda memory: memory["x"] == 1, always=True)
     Traceback (most recent call last):
-    simulator.assertions.InterleavingFailure: assert_invariant: failed invariant the invariant
+    simulator.assertions.InterleavingFailure: assert_invariant: failed invariant lambda at ...
     ...
     """
     __tracebackhide__ = True
@@ -195,8 +196,6 @@ def assert_invariant(
         program = replace(program, always=named if always else None, finally_=None if always else named)
     elif always:
         raise UsageError(f"{said}: always=True says when an invariant has to hold; give one")
-    elif not program.final_properties and not program.step_properties:
-        raise UsageError(f"{said}: the program has no properties of its own (finally_, always); give an invariant")
     kinds = [Kind.FAILED_INVARIANT, Kind.FAILED_CHECK, Kind.CRASH]
     budget = (budget or Budget()).begun()
     report = _checked(said, program, kinds, budget, scheduler, seed, incomplete_ok)
@@ -287,9 +286,7 @@ def assert_serializable(
         finding = _shown(program, UnexpectedOutcome(text, expected, observe), report, budget, seed)
         outcome = _ending(_outcome(finding, others), observe)
         lines = [f"    {outcome_text(found, observe)}   ({', '.join(serial[found])})" for found in expected.values()]
-        finding = replace(
-            finding, why="the serial orders end otherwise, each thread run from its first step to its last"
-        )
+        finding = replace(finding, why="run one after the other, each in one go, the threads end otherwise:")
         report = replace(report, findings=(finding,))
         raise InterleavingFailure(
             failure_text(
@@ -562,8 +559,12 @@ def _standing(machine: Machine, state: State, path: Callable[[], list[int]]) -> 
 
 
 def _name(invariant: Property) -> str:
-    name = getattr(invariant, "__name__", "<lambda>")
-    return "the invariant" if name == "<lambda>" else name
+    """A function's name; of a lambda, where it stands."""
+    name = getattr(invariant, "__name__", "the invariant")
+    if name == "<lambda>":
+        code = invariant.__code__
+        return f"lambda at {os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+    return str(name)
 
 
 def _needs_program(said: str, program: object) -> None:

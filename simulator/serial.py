@@ -16,7 +16,7 @@ from simulator.trace import Outcome
 
 __all__ = ["LONGEST", "serial_outcomes"]
 
-LONGEST = 100_000
+LONGEST = 10_000
 """Steps of one thread, alone and without coming back to a state, after which it is not known whether it ends."""
 
 
@@ -25,7 +25,7 @@ def serial_outcomes(program: Program | Machine) -> Mapping[Outcome, tuple[str, .
 
     A thread that is blocked when its turn comes stays behind (nobody will give back the lock that it waits for), and the
     outcome is a deadlock. An order in which some thread runs for ever has no outcome. Raises LimitError when a thread
-    runs for more than 100,000 steps and never comes back to a state.
+    runs for more than 10,000 steps and never comes back to a state.
 
     Of interchangeable threads, only one order among themselves is looked at, for the others end alike; and threads in different
     orders that lead to one state are followed once: 2ⁿ sets of threads, not n! orders.
