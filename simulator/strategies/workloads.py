@@ -56,15 +56,11 @@ def _workloads(
     balances: SearchStrategy[int],
 ) -> Workload:
     number = draw(st.integers(*accounts))
-    # A pair of different accounts is one number, so that it shrinks as one: 1-2, 2-1, 1-3, 3-1, 2-3, …
-    pairs = [
-        pair
-        for larger in range(2, number + 1)
-        for smaller in range(1, larger)
-        for pair in ((smaller, larger), (larger, smaller))
-    ]
-    moves = draw(
-        st.lists(st.tuples(st.integers(0, len(pairs) - 1), amounts), min_size=transfers[0], max_size=transfers[1])
-    )
+    # Two accounts are one number, and who pays is another: opposite transfers share a number, and shrink together.
+    pairs = [(smaller, larger) for larger in range(2, number + 1) for smaller in range(1, larger)]
+    move = st.tuples(st.integers(0, len(pairs) - 1), st.booleans(), amounts)
+    moves = draw(st.lists(move, min_size=transfers[0], max_size=transfers[1]))
     held = {account: draw(balances) for account in range(1, number + 1)}
-    return Workload(held, tuple((*pairs[which], amount) for which, amount in moves))
+    return Workload(
+        held, tuple((*(reversed(pairs[which]) if back else pairs[which]), amount) for which, back, amount in moves)
+    )
