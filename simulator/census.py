@@ -22,7 +22,8 @@ from simulator.trace import Outcome, memory_dict
 
 __all__ = ["Census", "count"]
 
-MAX_STATES = 5_000_000
+MAX_STATES = 3_500_000
+"""Each takes half a kilobyte to one."""
 LONGEST = 50_000
 """Steps after which an interleaving is taken to have no end, unless told otherwise."""
 LOOK_AT_CLOCK = 4096

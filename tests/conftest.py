@@ -4,6 +4,7 @@ HYPOTHESIS_PROFILE=thorough draws new programs every time, and twenty times as m
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -22,3 +23,7 @@ settings.load_profile(PROFILE)
 
 # For tests/plugin: pytest takes this from nothing below the first conftest.
 pytest_plugins = ["pytester"]
+
+# A shell in the background hands SIGINT down as ignored, and then no test of Ctrl-C would ever be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -14,13 +14,14 @@ from simulator.cli.common import Output, ScenarioCommand, budget_options, json_o
 from simulator.errors import EndlessError, LimitError
 from simulator.search.bounded import Cost
 from simulator.search.budget import Budget
+from simulator.traces import MAX_STATES as MAX_PAIRS
 from simulator.traces import TraceCensus, count_traces
 
 __all__ = ["command"]
 
 
 @click.command("count", cls=ScenarioCommand)
-@budget_options(max_steps="none", max_states=f"{MAX_STATES:,} for each count")
+@budget_options(max_steps="none", max_states=f"{MAX_STATES:,}; for traces {MAX_PAIRS:,}")
 @click.option(
     "--by",
     type=click.Choice([cost.value for cost in Cost]),
@@ -43,7 +44,7 @@ def command(
     tell something apart. Beside each count stands its share of all interleavings, and its exact odds under a random walk
     over enabled threads.
 
-    Counting to the default limit may take a minute and 5 GB of memory.
+    Counting to the default limit may take a minute and 3 GB of memory.
     """
     loaded, given = loaded_program(values)
     program, limit = loaded.program(**given), max_states or MAX_STATES
@@ -82,7 +83,8 @@ def command(
     if traces:
         try:
             with progress(f"counting {loaded.name}: traces, states", budget) as watched:
-                traced = count_traces(program, max_steps=max_steps, max_states=limit, budget=visited.beside(watched))
+                most = max_states or MAX_PAIRS
+                traced = count_traces(program, max_steps=max_steps, max_states=most, budget=visited.beside(watched))
         except LimitError as error:
             if census is None:
                 raise

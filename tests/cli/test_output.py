@@ -201,7 +201,7 @@ def test_help_says_the_defaults_of_limits() -> None:
     assert "[default: 10,000; reduced and layered count no steps]" in said["explore"]
     assert "[default: 1,000,000; layered 20,000,000;" in said["explore"]
     assert "Cut each interleaving after this many steps. [default: none]" in said["count"]
-    assert "[default: 5,000,000 for each count]" in said["count"]
+    assert "[default: 3,500,000; for traces 2,000,000]" in said["count"]
     assert "may take a minute" in said["count"]
     assert "[default: 10,000]" in said["enumerate"]
     assert all("a body that never yields is not stopped" in text for text in said.values())
