@@ -1,180 +1,48 @@
-"""Small random programs: as values that print as the Python they stand for, and as a Hypothesis strategy.
+"""Small random programs for the laws, out of the statements of `simulator.strategies.source`.
 
-A thread is a block of statements over one register `r`, a local list `log`, the locations x and y, the plain locks l
-and m and the re-entrant lock k. It is rendered as the source of a generator function and compiled, and not
-interpreted: so its loops, branches and half-evaluated expressions are the interpreter's own, which is what merging
-has to get right.
+They have the locations x and y, the plain locks l and m and the re-entrant lock k. What is drawn is worse than what
+`simulator.strategies.programs` draws: locks that are misused, left held or taken twice, updates that raise, threads that
+end in the middle, half-evaluated expressions; for merging and every search have to get these right, too.
 """
 
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 from hypothesis import strategies as st
 
-from simulator import ops
-from simulator.program import Body, Program
+from simulator.program import Program
+from simulator.strategies.source import (
+    Await,
+    Block,
+    Caught,
+    If,
+    Locked,
+    Loop,
+    Simple,
+    SourceProgram,
+    Statement,
+    Try,
+    source_of,
+)
+
+__all__ = [
+    "Await",
+    "Block",
+    "Caught",
+    "If",
+    "Locked",
+    "Loop",
+    "Simple",
+    "Statement",
+    "Try",
+]
 
 LOCATIONS = ("x", "y")
 LOCKS = ("l", "m")
 REENTRANT = ("k",)
-
-
-class Statement:
-    """One statement; `lines` is its source, `operations` how many it yields at most, loops unrolled."""
-
-    __slots__ = ()
-
-    def lines(self) -> Iterable[str]:
-        raise NotImplementedError
-
-    @property
-    def operations(self) -> int:
-        return 1
-
-
-Block = tuple[Statement, ...]
-
-
-def _indented(block: Block) -> list[str]:
-    lines = [line for statement in block for line in statement.lines()]
-    return [f"    {line}" for line in lines or ["pass"]]
-
-
-def _operations(block: Block) -> int:
-    return sum(statement.operations for statement in block)
-
-
-@dataclass(frozen=True, slots=True)
-class Simple(Statement):
-    """A single line."""
-
-    text: str
-    operations_in_it: int = 1
-
-    def lines(self) -> Iterable[str]:
-        return [self.text]
-
-    @property
-    def operations(self) -> int:
-        return self.operations_in_it
-
-
-@dataclass(frozen=True, slots=True)
-class Locked(Statement):
-    """Acquire, block, release; `safely` puts the release into a `finally`."""
-
-    lock: str
-    block: Block
-    safely: bool
-
-    def lines(self) -> Iterable[str]:
-        yield f"yield Acquire({self.lock!r})"
-        if self.safely:
-            yield "try:"
-            yield from _indented(self.block)
-            yield "finally:"
-            yield f"    yield Release({self.lock!r})"
-        else:
-            yield from (line for statement in self.block for line in statement.lines())
-            yield f"yield Release({self.lock!r})"
-
-    @property
-    def operations(self) -> int:
-        return 2 + _operations(self.block)
-
-
-@dataclass(frozen=True, slots=True)
-class Try(Statement):
-    """Try a lock, and branch on the answer."""
-
-    lock: str
-    block: Block
-    otherwise: Block
-
-    def lines(self) -> Iterable[str]:
-        yield f"if (yield TryAcquire({self.lock!r})):"
-        yield from _indented(self.block)
-        yield f"    yield Release({self.lock!r})"
-        yield "else:"
-        yield from _indented(self.otherwise)
-
-    @property
-    def operations(self) -> int:
-        return 1 + max(1 + _operations(self.block), _operations(self.otherwise))
-
-
-@dataclass(frozen=True, slots=True)
-class If(Statement):
-    """Branch on the register."""
-
-    value: int
-    block: Block
-    otherwise: Block
-
-    def lines(self) -> Iterable[str]:
-        yield f"if r == {self.value}:"
-        yield from _indented(self.block)
-        yield "else:"
-        yield from _indented(self.otherwise)
-
-    @property
-    def operations(self) -> int:
-        return max(_operations(self.block), _operations(self.otherwise))
-
-
-@dataclass(frozen=True, slots=True)
-class Loop(Statement):
-    """The block, several times."""
-
-    times: int
-    block: Block
-
-    def lines(self) -> Iterable[str]:
-        yield f"for _ in range({self.times}):"
-        yield from _indented(self.block)
-
-    @property
-    def operations(self) -> int:
-        return self.times * _operations(self.block)
-
-
-@dataclass(frozen=True, slots=True)
-class Caught(Statement):
-    """The block, with the misuse of a lock caught."""
-
-    block: Block
-
-    def lines(self) -> Iterable[str]:
-        yield "try:"
-        yield from _indented(self.block)
-        yield "except RuntimeError:"
-        yield "    r = 7"
-
-    @property
-    def operations(self) -> int:
-        return _operations(self.block)
-
-
-@dataclass(frozen=True, slots=True)
-class Await(Statement):
-    """Wait for a value, without end: a program with this one may run for ever."""
-
-    location: str
-    value: int
-
-    def lines(self) -> Iterable[str]:
-        yield f"while (yield Read({self.location!r})) != {self.value}:"
-        yield "    yield Pause()"
-
-    @property
-    def operations(self) -> int:
-        return 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,39 +55,21 @@ class Small:
     def endless(self) -> bool:
         return "while" in repr(self)
 
-    def sources(self) -> tuple[str, ...]:
-        return tuple(map(_source, self.threads))
-
     def program(self, *, apart: bool = False, order: Iterable[int] | None = None) -> Program:
         """The program. Threads with one source are interchangeable, unless `apart`; `order` is another order."""
-        sources = self.sources()
-        chosen = range(len(sources)) if order is None else order
-        bodies = {f"t{number}": _body(sources[at], number if apart else None) for number, at in enumerate(chosen)}
-        return Program(
-            bodies,
+        chosen = range(len(self.threads)) if order is None else order
+        return SourceProgram.of(
+            [self.threads[at] for at in chosen],
             memory=dict.fromkeys(LOCATIONS, 0),
             locks=LOCKS,
             rlocks=REENTRANT,
+            apart=apart,
             always={"x stays below 4": lambda memory: memory["x"] < 4},
             finally_={"y ends below 3": lambda memory: memory["y"] < 3},
         )
 
     def __repr__(self) -> str:
-        return "\n" + "\n".join(f"# t{number}\n{source}" for number, source in enumerate(self.sources()))
-
-
-def _source(block: Block) -> str:
-    return "\n".join(["def body():", "    r = 0", "    log = []", *_indented(block), "    yield from ()"])
-
-
-@cache
-def _body(source: str, apart: int | None) -> Body:
-    """The generator function. `apart` makes another one of the same source, not interchangeable with it."""
-    names: dict[str, Any] = {name: getattr(ops, name) for name in ops.__all__}
-    names |= {"operator": operator, "apart": apart}
-    exec(compile(source, "body.py", "exec"), names)
-    body: Body = names["body"]
-    return body
+        return "\n" + "\n\n".join(source_of(f"t{number}", block) for number, block in enumerate(self.threads))
 
 
 # -- strategies
