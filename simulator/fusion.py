@@ -1,8 +1,10 @@
 """Local steps fused into the step before: a machine in which a thread goes on as long as it touches nothing shared.
 
-An `Add` or a `Pause` commutes with every step of every other thread and can never be blocked, so taking it at once
-loses no outcome, no trace and no finding (Godefroid 1996, §3; Lipton 1975: such steps are both-movers). It changes what
-is visited, never what is claimed: schedules and counts of steps are spelt out again by `tail` and `whole`.
+A step that touches nothing shared (an `Add`, a `Pause`) commutes with every step of every other thread and can never
+be blocked, so taking it at once loses no outcome, no trace and no finding (Godefroid 1996, §3; Lipton 1975: such steps
+are both-movers). It changes what is visited, never what is claimed: schedules and counts of steps are spelt out again
+by `tail` and `whole`. The order of one thread's `Return` and another's `Call` is neither: whoever asks about histories
+goes without this (`linearizability.py`).
 
 `Fused` has the tables of a `Machine` (`initial`, `fields`, `grow`, `events`), so a search runs over either.
 """

@@ -23,11 +23,13 @@ from simulator.ops import (
     Access,
     Acquire,
     Add,
+    Call,
     CompareAndSwap,
     Operation,
     Pause,
     Read,
     Release,
+    Return,
     TryAcquire,
     Update,
     Write,
@@ -403,7 +405,7 @@ class Machine:
                     held, shared = self._take(lock, held, again)
             case Release(lock):
                 held, shared = self._give_back(lock, held)
-            case Pause():
+            case Pause() | Call() | Return():
                 pass
             case _:
                 assert_never(operation)
@@ -526,7 +528,7 @@ class Machine:
                 self._known(automaton, node, name, self._locations, "memory location", thread)
             case Acquire(name) | TryAcquire(name) | Release(name):
                 self._known(automaton, node, name, self._lock_numbers, "lock", thread)
-            case Add() | Pause():
+            case Add() | Pause() | Call() | Return():
                 pass
             case _:
                 assert_never(operation)
@@ -551,7 +553,7 @@ class Machine:
                 return (self._locations[location], self._value_mask, {})
             case Acquire(lock) | TryAcquire(lock) | Release(lock):
                 return (self._locks[lock], 1, {})
-            case Add() | Pause():
+            case Add() | Pause() | Call() | Return():
                 return (0, 0, {})
             case _:
                 assert_never(operation)

@@ -81,6 +81,8 @@ _OPERATIONS = (
     ops.TryAcquire,
     ops.Release,
     ops.Pause,
+    ops.Call,
+    ops.Return,
     ops.Check,
 )
 

@@ -14,6 +14,8 @@ Operations are frozen values. A body yields one and gets its answer back from th
 | `TryAcquire(m)` | True and the lock is held, or False at once | the lock (a failure only reads it) |
 | `Release(m)` | None | the lock |
 | `Pause(seconds)` | None | nothing: a place where the scheduler may switch; time is virtual, nothing waits |
+| `Call(name, *args)` | None | nothing: from here on the thread is inside an operation of an object under test |
+| `Return(v)` | None | nothing: the operation that was called ends here, with v |
 
 `Check(condition, message)` is yielded like an operation but takes no step: a false one ends the thread there, as the body's
 own `assert` does.
@@ -33,6 +35,7 @@ __all__ = [
     "Access",
     "Acquire",
     "Add",
+    "Call",
     "Check",
     "CompareAndSwap",
     "Footprint",
@@ -40,6 +43,7 @@ __all__ = [
     "Pause",
     "Read",
     "Release",
+    "Return",
     "TryAcquire",
     "Update",
     "Write",
@@ -144,6 +148,32 @@ class Pause:
     seconds: float = 0
 
 
+@dataclass(frozen=True, slots=True, init=False)
+class Call:
+    """An operation of an object under test begins here. A step that touches nothing: it is there for the history.
+
+    >>> Call("push", 1)
+    Call('push', 1)
+    """
+
+    name: str
+    arguments: tuple[object, ...]
+
+    def __init__(self, name: str, *arguments: object) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "arguments", arguments)
+
+    def __repr__(self) -> str:
+        return f"Call({', '.join(map(repr, (self.name, *self.arguments)))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """The operation that this thread called last ends here, with this result (any hashable value)."""
+
+    value: object = None
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """A condition that must hold here. Takes no step; a false one ends the thread with a failed check."""
@@ -152,9 +182,9 @@ class Check:
     message: str = "check failed"
 
 
-Operation = Read | Write | Add | Update | CompareAndSwap | Acquire | TryAcquire | Release | Pause
+Operation = Read | Write | Add | Update | CompareAndSwap | Acquire | TryAcquire | Release | Pause | Call | Return
 
-_OPERATIONS = frozenset({Read, Write, Add, Update, CompareAndSwap, Acquire, TryAcquire, Release, Pause})
+_OPERATIONS = frozenset({Read, Write, Add, Update, CompareAndSwap, Acquire, TryAcquire, Release, Pause, Call, Return})
 
 
 def is_operation(value: object) -> bool:
@@ -201,7 +231,7 @@ def footprint(operation: Operation, answer: object) -> Footprint:
             return Footprint(Access.WRITE, on_lock=True, name=lock, atomic=True)
         case TryAcquire(lock):
             return Footprint(Access.WRITE if answer else Access.READ, on_lock=True, name=lock, atomic=True)
-        case Add() | Pause():
+        case Add() | Pause() | Call() | Return():
             return _NOTHING
         case _:
             assert_never(operation)
@@ -246,6 +276,10 @@ def operation_key(operation: Operation | Check) -> Key:
             return (CompareAndSwap, value_key(location), value_key(expected), value_key(new))
         case Pause():
             return (Pause, value_key(operation.seconds))
+        case Call():
+            return (Call, operation.name, value_key(operation.arguments))
+        case Return():
+            return (Return, value_key(operation.value))
         case Check(condition, message):
             return (Check, bool(condition), message)
         case _:
@@ -351,5 +385,9 @@ def describe(operation: Operation) -> str:
             return f"release {show_name(lock)}"
         case Pause(seconds):
             return f"sleep {seconds:g} s" if seconds else "pause"
+        case Call(name, arguments):
+            return f"call {name}({', '.join(map(show_value, arguments))})"
+        case Return(value):
+            return f"return {show_value(value)}"
         case _:
             assert_never(operation)

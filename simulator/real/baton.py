@@ -27,11 +27,13 @@ from simulator.errors import ProgramError, ScheduleError, UsageError, nearest
 from simulator.ops import (
     Acquire,
     Add,
+    Call,
     CompareAndSwap,
     Operation,
     Pause,
     Read,
     Release,
+    Return,
     TryAcquire,
     Update,
     Write,
@@ -470,7 +472,7 @@ class _Forcing:
                 self.locks[lock].release()
                 worker.held[lock] -= 1
                 return None
-            case Pause():
+            case Pause() | Call() | Return():
                 return None
             case _:
                 assert_never(operation)

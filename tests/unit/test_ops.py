@@ -12,12 +12,14 @@ import pytest
 from simulator.ops import (
     Acquire,
     Add,
+    Call,
     Check,
     CompareAndSwap,
     Operation,
     Pause,
     Read,
     Release,
+    Return,
     TryAcquire,
     Update,
     Write,
@@ -46,6 +48,8 @@ STEPS: dict[str, tuple[Operation, object]] = {
     "acquire y": (Acquire("y"), None),
     "add": (Add(1, 2), 3),
     "pause": (Pause(), None),
+    "call": (Call("push", 1), None),
+    "return": (Return(1), None),
 }
 # A location and a lock may have one name; they are two things.
 WRITES_X = {"write x", "update x", "swap x"}
@@ -80,6 +84,9 @@ def test_dependence(first: str, second: str) -> None:
         (Release("m"), "release m"),
         (Pause(), "pause"),
         (Pause(0.5), "sleep 0.5 s"),
+        (Call("pop"), "call pop()"),
+        (Call("push", 1, "a"), "call push(1, 'a')"),
+        (Return((1, 2)), "return (1, 2)"),
     ],
     ids=repr,
 )
@@ -98,7 +105,7 @@ def test_operations_are_values(operation: Any) -> None:
     field = dataclasses.fields(operation)[0].name
     with pytest.raises((dataclasses.FrozenInstanceError, AttributeError, TypeError)):
         setattr(operation, field, "other")
-    assert dataclasses.replace(operation) == operation if not isinstance(operation, Update) else True
+    assert dataclasses.replace(operation) == operation if not isinstance(operation, Update | Call) else True
     assert operation_key(operation) == operation_key(operation)
 
 
@@ -118,6 +125,13 @@ def test_keys_tell_values_apart() -> None:
         Add(-0.0, 1),
         Pause(),
         Pause(1),
+        Call("push", 1),
+        Call("push", True),
+        Call("push", 1, 1),
+        Call("pop", 1),
+        Return(),
+        Return(1),
+        Return(True),
         Update("x", operator.add, 1),
         Update("x", operator.sub, 1),
         Update("x", operator.add, 2),
