@@ -85,8 +85,9 @@ def programs(
         endless=endless,
     )
     low, high = limits(threads, "threads", least=1)
-    _, most = limits((1, operations), "operations", least=1)
-    return _programs(grammar, grammar.thread(most), low, high)
+    if operations < 1:
+        raise UsageError(f"operations is {operations}, expected a number from 1")
+    return _programs(grammar, grammar.thread(operations), low, high)
 
 
 class _Grammar:
@@ -114,15 +115,15 @@ class _Grammar:
         # Numbers that are drawn for nothing else: Hypothesis lowers equal ones together, so that all of them can become the
         # first location at once.
         self.location = st.integers(LOCATION, LOCATION + len(locations) - 1).map(lambda n: locations[n - LOCATION])
-        # In the order in which they shrink, the simplest first. How often one stands there is how often it is drawn.
+        # In the order in which they shrink, the simplest first, and those together that are drawn alike: so each can become the
+        # one before it. How often one stands there is how often it is drawn.
         self.kinds: list[tuple[str, int]] = []
-        self._add(["pause"], 1, True)
+        self._add(["pause", "add"], 1, True)
         self._add(["read", "write on", "write"], 1, locations)
-        self._add(["lock", "lock"], 2, locks or rlocks)
-        self._add(["nest"] * 4, 4, len({*locks, *rlocks}) > 1)
-        self._add(["add"], 1, True)
-        self._add(["write value"], 1, locations)
         self._add(["update", "swap"], 1, locations and atomics)
+        self._add(["write value"], 1, locations)
+        self._add(["lock"] * 2, 2, locks or rlocks)
+        self._add(["nest"] * 4, 4, len({*locks, *rlocks}) > 1)
         self._add(["try"], 2, (locks or rlocks) and try_locks)
         self._add(["if"], 1, locations and branches)
         self._add(["loop"], 2, loops)
