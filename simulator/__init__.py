@@ -46,7 +46,21 @@ if TYPE_CHECKING:
         UsageError,
     )
     from simulator.explore import check, explore
-    from simulator.ops import Acquire, Add, Check, CompareAndSwap, Pause, Read, Release, TryAcquire, Update, Write
+    from simulator.linearizability import assert_linearizable, check_linearizable
+    from simulator.ops import (
+        Acquire,
+        Add,
+        Call,
+        Check,
+        CompareAndSwap,
+        Pause,
+        Read,
+        Release,
+        Return,
+        TryAcquire,
+        Update,
+        Write,
+    )
     from simulator.program import Program
     from simulator.report import Report
     from simulator.scenario import Plain, Range, Scenario, scenario
@@ -60,6 +74,7 @@ __all__ = [
     "Acquire",
     "Add",
     "Budget",
+    "Call",
     "Census",
     "Check",
     "CompareAndSwap",
@@ -79,6 +94,7 @@ __all__ = [
     "Read",
     "Release",
     "Report",
+    "Return",
     "Run",
     "Scenario",
     "Schedule",
@@ -93,6 +109,7 @@ __all__ = [
     "assert_clean",
     "assert_deadlock_free",
     "assert_invariant",
+    "assert_linearizable",
     "assert_lock_order_acyclic",
     "assert_no_data_races",
     "assert_no_lost_updates",
@@ -100,6 +117,7 @@ __all__ = [
     "assert_same_outcomes",
     "assert_serializable",
     "check",
+    "check_linearizable",
     "count",
     "count_traces",
     "explore",
@@ -111,6 +129,7 @@ _HOMES = {
     "Acquire": "simulator.ops",
     "Add": "simulator.ops",
     "Budget": "simulator.search.budget",
+    "Call": "simulator.ops",
     "Census": "simulator.census",
     "Check": "simulator.ops",
     "CompareAndSwap": "simulator.ops",
@@ -131,6 +150,7 @@ _HOMES = {
     "Release": "simulator.ops",
     "Report": "simulator.report",
     "Run": "simulator.trace",
+    "Return": "simulator.ops",
     "Scenario": "simulator.scenario",
     "Schedule": "simulator.trace",
     "ScheduleError": "simulator.errors",
@@ -144,6 +164,7 @@ _HOMES = {
     "assert_clean": "simulator.assertions",
     "assert_deadlock_free": "simulator.assertions",
     "assert_invariant": "simulator.assertions",
+    "assert_linearizable": "simulator.linearizability",
     "assert_lock_order_acyclic": "simulator.assertions",
     "assert_no_data_races": "simulator.assertions",
     "assert_no_lost_updates": "simulator.assertions",
@@ -151,6 +172,7 @@ _HOMES = {
     "assert_same_outcomes": "simulator.assertions",
     "assert_serializable": "simulator.assertions",
     "check": "simulator.explore",
+    "check_linearizable": "simulator.linearizability",
     "count": "simulator.census",
     "count_traces": "simulator.traces",
     "explore": "simulator.explore",

@@ -57,6 +57,7 @@ ORDER = [
     "real",
     "render",
     "assertions",
+    "linearizability",
     "interleave",
     "pytest_plugin",
     "checkpoint",
