@@ -22,7 +22,7 @@ from simulator.program import Program, Property
 from simulator.render.text import covered, plural, witness_table
 from simulator.report import Report
 from simulator.schedulers import Scheduler
-from simulator.search.budget import Budget
+from simulator.search.budget import Budget, Stop
 from simulator.search.no_end import surely_ends, without_end
 from simulator.search.reduced import ReducedGraph
 from simulator.search.replay import run_of
@@ -201,7 +201,7 @@ def assert_invariant(
     report = _checked(said, program, kinds, budget, scheduler, seed, incomplete_ok)
     assert_report(report, said, incomplete_ok=incomplete_ok)
     if program.final_properties:
-        _needs_ends(said, program, report, budget, incomplete_ok)
+        _needs_ends(said, Machine(program), report, budget, incomplete_ok)
         if not incomplete_ok and not any(outcome.how == "finished" for outcome in report.outcomes):
             raise IncompleteFailure(
                 f"{said}: no interleaving finishes, so there is no end at which the invariant could be looked at: "
@@ -253,8 +253,9 @@ def assert_serializable(
     """Every outcome is the outcome of some serial order of the threads, each run from its first step to its last in one go.
 
     The oracle that needs no invariant: a lost update, a torn read, a deadlock or a failed check that no serial order
-    shows is an outcome of none. `observe` says what of the memory counts, where not all of it does. What the locks and local
-    variables are in the end does not count.
+    shows is an outcome of none. `observe` says what of the memory counts, where not all of it does. What the locks and
+    local variables are in the end does not count. Where no serial order ends, there is nothing to hold outcomes
+    against: an IncompleteFailure, whatever `incomplete_ok` says.
 
     >>> from simulator.ops import Read, Write
     >>> def body():
@@ -269,8 +270,9 @@ def assert_serializable(
     said = "assert_serializable"
     _needs_program(said, program)
     budget = (budget or Budget()).begun()
+    machine = Machine(program)
     try:
-        serial = serial_outcomes(program)
+        serial = serial_outcomes(machine)
     except LimitError as error:
         raise IncompleteFailure(f"{said}: the serial orders are not known: {error}") from None
     if not serial:
@@ -283,7 +285,7 @@ def assert_serializable(
     others = _unexpected(report, expected, observe)
     if others:
         text = "every outcome is that of a serial order of the threads"
-        finding = _shown(program, UnexpectedOutcome(text, expected, observe), report, budget, seed)
+        finding = _shown(machine, UnexpectedOutcome(text, expected, observe), report, budget, seed)
         outcome = _ending(_outcome(finding, others), observe)
         lines = [f"    {outcome_text(found, observe)}   ({', '.join(serial[found])})" for found in expected.values()]
         finding = replace(finding, why="run one after the other, each in one go, the threads end otherwise:")
@@ -299,7 +301,7 @@ def assert_serializable(
             report=report,
         )
     assert_report(report, said, incomplete_ok=incomplete_ok)
-    _needs_ends(said, program, report, budget, incomplete_ok)
+    _needs_ends(said, machine, report, budget, incomplete_ok)
     return report
 
 
@@ -343,7 +345,7 @@ def assert_same_outcomes(
         extra = _unexpected(report, expected, observe)
         if extra and against.complete:
             text = f"every outcome is one of the {other} program"
-            finding = _shown(program, UnexpectedOutcome(text, expected, observe), report, budget, seed)
+            finding = _shown(Machine(program), UnexpectedOutcome(text, expected, observe), report, budget, seed)
             outcome = _ending(_outcome(finding, extra), observe)
             finding = replace(finding, why=f"the {other} program has other outcomes, over all its interleavings:")
             report = replace(report, findings=(finding,))
@@ -359,7 +361,7 @@ def assert_same_outcomes(
             )
     for program, report in zip(programs, reports, strict=True):
         assert_report(report, said, incomplete_ok=incomplete_ok)
-        _needs_ends(said, program, report, budget, incomplete_ok)
+        _needs_ends(said, Machine(program), report, budget, incomplete_ok)
     return reports[0], reports[1]
 
 
@@ -390,7 +392,7 @@ def assert_clean(
     report = _checked(said, program, asked, budget, scheduler, seed, incomplete_ok)
     assert_report(report, said, incomplete_ok=incomplete_ok)
     if program.final_properties and (asked is None or str(Kind.FAILED_INVARIANT) in asked):
-        _needs_ends(said, program, report, budget, incomplete_ok)
+        _needs_ends(said, Machine(program), report, budget, incomplete_ok)
     return report
 
 
@@ -451,7 +453,11 @@ def _checked(
             f"{said}: {Scheduler.named(scheduler)} takes samples and can prove nothing; pass incomplete_ok=True to be content "
             "with them, or leave scheduler out to cover every interleaving"
         )
-    return check(program, budget=budget, scheduler=scheduler, seed=seed, kinds=kinds, counted=False)
+    report = check(program, budget=budget, scheduler=scheduler, seed=seed, kinds=kinds, counted=False)
+    if report.stop is Stop.INTERRUPTED:
+        # A check keeps what it had; who ends a test run by Ctrl-C wants it to end.
+        raise KeyboardInterrupt
+    return report
 
 
 def _outcomes(report: Report) -> list[Outcome]:
@@ -463,9 +469,8 @@ def _unexpected(report: Report, expected: Mapping[Key, Outcome], observe: Observ
     return [outcome for outcome in _outcomes(report) if outcome_key(outcome, observe) not in expected]
 
 
-def _shown(program: Program, detector: UnexpectedOutcome, report: Report, budget: Budget, seed: int | None) -> Finding:
+def _shown(machine: Machine, detector: UnexpectedOutcome, report: Report, budget: Budget, seed: int | None) -> Finding:
     """The simplest interleaving with an unexpected outcome: the shortest, or where that is too far, the first that is met."""
-    machine = Machine(program)
     sighting = detector.sighting
     nodes = MAX_NODES if report.scheduler is Scheduler.GRAPH else NEAR
     schedule = shortest_schedules(machine, Riders(machine, (detector,)), [sighting], budget, max_nodes=nodes).get(
@@ -478,7 +483,7 @@ def _shown(program: Program, detector: UnexpectedOutcome, report: Report, budget
         met = ReducedGraph(machine, (detector,), budget).run().sightings.get(sighting)
         run = None if met is None else run_of(machine, met)
     else:
-        runs = explore(program, scheduler=report.scheduler, seed=seed, budget=budget)
+        runs = explore(machine.program, scheduler=report.scheduler, seed=seed, budget=budget)
         run = next((run for run in runs if run.outcome is not None and detector.at_end(run.final)), None)
     if run is None:
         return Finding(kind=sighting.kind, objects=(), threads=machine.threads, why="", detail=sighting.detail)
@@ -527,12 +532,11 @@ def _without_end(
         ) from None
 
 
-def _needs_ends(said: str, program: Program, report: Report, budget: Budget, incomplete_ok: bool) -> None:
+def _needs_ends(said: str, machine: Machine, report: Report, budget: Budget, incomplete_ok: bool) -> None:
     """Nothing can be said of ends where none is in reach."""
     __tracebackhide__ = True
     if incomplete_ok:
         return
-    machine = Machine(program)
     for _, path in _without_end(said, machine, report, budget, incomplete_ok):
         run = run_of(machine, path())
         schedule = str(run.schedule)

@@ -12,7 +12,7 @@ from functools import partial
 
 from simulator.errors import LimitError
 from simulator.machine import Machine, State
-from simulator.search.budget import Budget, without_collecting
+from simulator.search.budget import Budget, Stop, without_collecting
 from simulator.search.reduced import ReducedGraph
 
 __all__ = ["MAX_STATES", "surely_ends", "without_end"]
@@ -28,14 +28,14 @@ def surely_ends(machine: Machine, budget: Budget) -> bool:
     The reduced search goes through every step of every thread, so this is a proof for far larger programs than `without_end`
     can look at.
     """
-    return ReducedGraph(machine, (), budget).run().complete and not any(
-        map(partial(_comes_back, machine), machine.classes)
-    )
+    explored = ReducedGraph(machine, (), budget).run()
+    if explored.stop is Stop.INTERRUPTED:
+        raise KeyboardInterrupt
+    return explored.complete and not any(_comes_back(machine, members) for members in machine.classes)
 
 
 def _comes_back(machine: Machine, members: tuple[int, ...]) -> bool:
     """Whether the known steps of alike threads have a cycle: taking away, again and again, places that lead nowhere."""
-    shift = machine.fields[members[0]][0]
     threads_mask = (1 << machine.shared_shift) - 1
     before: dict[int, list[int]] = {}
     left: dict[int, int] = {}

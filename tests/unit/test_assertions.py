@@ -316,6 +316,16 @@ def test_where_the_shortest_is_out_of_reach_another_witness_does(monkeypatch: py
         assert str(replay(counter(increment), failed.schedule).outcome) == "x=1"
 
 
+@pytest.mark.parametrize("asserted", ALL)
+def test_ctrl_c_ends_the_test_run(asserted: Callable[..., object]) -> None:
+    def interrupted() -> Any:
+        yield Pause()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asserted(counter(interrupted), incomplete_ok=True)
+
+
 # -- programs without an end
 
 
