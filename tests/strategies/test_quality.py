@@ -125,7 +125,7 @@ def every_schedule(program: Program) -> list[Schedule]:
     ("condition", "expected"),
     [
         (lambda drawn: True, Workload({1: 10, 2: 10}, ((1, 2, 1),))),
-        (lambda drawn: total(drawn) > 10, Workload({1: 10, 2: 10}, ((1, 2, 11),))),
+        (lambda drawn: drawn.transfers[0][2] > 10, Workload({1: 10, 2: 10}, ((1, 2, 11),))),
         (lambda drawn: len(drawn.transfers) == 2, Workload({1: 10, 2: 10}, ((1, 2, 1), (1, 2, 1)))),
         (lambda drawn: len(drawn.balances) == 3, Workload({1: 10, 2: 10, 3: 10}, ((1, 2, 1),))),
         (lambda drawn: drawn.transfers[0][0] == 2, Workload({1: 10, 2: 10}, ((2, 1, 1),))),
@@ -137,8 +137,11 @@ def test_a_workload_shrinks_to_few_accounts_transfers_and_sums(
     assert smallest(workloads(), condition) == expected
 
 
-def total(workload: Workload) -> int:
-    return sum(amount for _, _, amount in workload.transfers)
+def test_a_sum_of_amounts_shrinks_to_the_least_that_will_do() -> None:
+    found = smallest(workloads(), lambda drawn: sum(amount for _, _, amount in drawn.transfers) > 10)
+    assert found.balances == {1: 10, 2: 10}
+    assert sum(amount for _, _, amount in found.transfers) == 11
+    assert {(source, target) for source, target, _ in found.transfers} == {(1, 2)}
 
 
 def test_two_transfers_shrink_to_opposite_ones_between_two_accounts() -> None:
