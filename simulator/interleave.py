@@ -157,6 +157,8 @@ def explored(program: Program, settings: Settings, *, counted: bool = True) -> R
         kinds=settings.failing,
         counted=counted,
     )
+    if report.stop is Stop.INTERRUPTED:
+        raise KeyboardInterrupt
     assert_report(report, _SAID, incomplete_ok=settings.incomplete_ok)
     if settings.incomplete_ok:
         return report
