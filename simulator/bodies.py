@@ -15,6 +15,7 @@ import contextlib
 import copy
 import os
 import sys
+import types
 from collections.abc import Generator
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FrameType, FunctionType, TracebackType
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 
 from simulator.errors import InternalError, NondeterminismError, ProgramError
 from simulator.merging import future_key
-from simulator.ops import Check, Operation, Update, describe, has_key, is_operation, operation_key
+from simulator.ops import Check, Operation, Update, describe, has_key, is_operation, operation_key, show_value
 from simulator.program import Body
 from simulator.values import Key, value_key
 
@@ -203,6 +204,11 @@ class Automaton:
             for _ in range(CHECKS_WITHOUT_STEP):
                 if not isinstance(yielded, Check):
                     break
+                if _is_always_true(yielded.condition):
+                    raise ProgramError(
+                        f"{_where(generator)}: thread {self._thread!r} yielded a Check of {show_value(yielded.condition)}, "
+                        "which counts as true whatever is in it; compare, or say all(…) or any(…)"
+                    )
                 if yielded.condition:
                     yielded = generator.send(None)
                 else:
@@ -359,3 +365,10 @@ def _close_quietly(generator: Generator[Any, Any, Any]) -> None:
         except Exception:
             return
         return
+
+
+def _is_always_true(condition: object) -> bool:
+    """Whether a condition is one by mistake: a tuple of a condition and its message, `all` forgotten, a function not called."""
+    return (isinstance(condition, tuple) and condition != ()) or isinstance(
+        condition, types.GeneratorType | types.CoroutineType | types.FunctionType | types.MethodType
+    )

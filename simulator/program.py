@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from simulator.errors import ProgramError
-from simulator.ops import Check, Operation, function_key, show_name
+from simulator.ops import Check, Operation, function_key, show_name, show_value
 from simulator.values import Key, value_key
 
 __all__ = ["Body", "Program", "Property", "body_key"]
@@ -106,12 +106,12 @@ class Program:
 
 
 def holds(name: str, condition: Property, memory: Mapping[Hashable, Any]) -> bool:
-    """Whether a property holds of a memory; an `assert` inside it that fails counts as not holding.
+    """Whether a property holds of a memory, which it cannot change; an `assert` inside it that fails counts as not holding.
 
     Raises ProgramError when the property raises anything else, or returns neither True nor False.
     """
     try:
-        answer = condition(memory)
+        answer: object = condition(MappingProxyType(memory) if isinstance(memory, dict) else memory)
     except AssertionError:
         return False
     except Exception as error:
@@ -121,6 +121,15 @@ def holds(name: str, condition: Property, memory: Mapping[Hashable, Any]) -> boo
     if answer is None:
         raise ProgramError(
             f"{_place(condition)}property {name!r} returned None; return True or False (a forgotten 'return'?)"
+        )
+    if not (
+        isinstance(answer, bool) or (type(answer).__module__ == "numpy" and type(answer).__name__.startswith("bool"))
+    ):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise ProgramError(
+            f"{_place(condition)}property {name!r} returned {show_value(answer)}, expected True or False; most things count as "
+            "true, so compare, or say bool(…), all(…) or any(…)"
         )
     return bool(answer)
 

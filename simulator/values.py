@@ -2,7 +2,8 @@
 
 Memory and answers are interned by these keys, so two values with one key are one value everywhere. Python's `==` is too
 coarse for that (`True == 1 == 1.0` and `0.0 == -0.0`, yet programs can tell them apart), so a key carries the type, all the
-way down tuples, frozen sets and dataclasses.
+way down tuples, frozen sets and dataclasses; and where a class says by itself what is equal, its attributes have to agree,
+too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Hashable
 from dataclasses import fields, is_dataclass
 from numbers import Number
+from types import FunctionType
 
 __all__ = ["Key", "stable_repr", "value_key"]
 
@@ -43,7 +45,18 @@ def value_key(value: object) -> Key:
     if isinstance(value, Number):
         # Numbers that are equal and print differently: Decimal("1.0") and Decimal("1.00").
         return (kind, value, repr(value))
+    if isinstance(kind.__eq__, FunctionType) and hasattr(value, "__dict__"):
+        # Equality written by hand may look at a part only, an id for instance.
+        return (kind, value, *((name, _attribute_key(each)) for name, each in sorted(vars(value).items())))
     return (kind, value)
+
+
+def _attribute_key(value: object) -> Key:
+    """The key of an attribute; one that cannot be hashed, or leads back to where it came from, is known by its text."""
+    try:
+        return value_key(value)
+    except (TypeError, RecursionError):
+        return (type(value), stable_repr(value))
 
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 import pytest
 
+from simulator.census import count
 from simulator.errors import ProgramError
-from simulator.ops import Read
+from simulator.explore import check
+from simulator.ops import Check, Read, Write
 from simulator.program import Program, holds
 
 Body = Generator[Any, Any, None]
@@ -101,3 +104,62 @@ def test_bodies_over_different_cells_are_not_interchangeable() -> None:
         return inner
 
     assert Program({"a": make(1), "b": make(1), "c": make(2)}).interchangeable() == ((0, 1), (2,))
+
+
+class Entity:
+    """Equal by its name, as entities of a database are; what it does depends on more."""
+
+    def __init__(self, name: str, amount: int) -> None:
+        self.name = name
+        self.amount = amount
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entity) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+def test_bodies_over_entities_that_are_equal_and_differ_are_not_interchangeable() -> None:
+    def write(entity: Entity) -> Generator[Any, Any, None]:
+        yield Write("x", entity.amount)
+
+    differing = Program({"a": partial(write, Entity("e", 1)), "b": partial(write, Entity("e", 2))}, memory={"x": 0})
+    assert {str(outcome) for outcome in count(differing).outcomes} == {"x=1", "x=2"}
+    alike = Program({"a": partial(write, Entity("e", 1)), "b": partial(write, Entity("e", 1))})
+    assert alike.interchangeable() == ((0, 1),)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(value == 99 for value in [1]), (False, "x is 99"), "x must be 99", lambda: False, 1, []],
+    ids=["all forgotten", "with its message", "text", "not called", "number", "list"],
+)
+def test_a_property_that_answers_neither_true_nor_false_is_refused(answer: object) -> None:
+    def body() -> Generator[Any, Any, None]:
+        yield Write("x", 1)
+
+    with pytest.raises(ProgramError, match=r"property 'finally_' returned .*, expected True or False"):
+        check(Program({"a": body}, memory={"x": 0}, finally_=lambda memory: answer))  # type: ignore[arg-type, return-value]
+
+
+def test_a_property_cannot_change_what_the_next_one_sees() -> None:
+    def body() -> Generator[Any, Any, None]:
+        yield Write("x", 1)
+
+    def changes(memory: Any) -> bool:
+        memory["x"] = 2
+        return True
+
+    with pytest.raises(ProgramError, match="'changes' raised TypeError: 'mappingproxy' object does not support"):
+        check(Program({"a": body}, memory={"x": 0}, finally_=changes))
+
+
+@pytest.mark.parametrize("condition", [(False, "message"), (value for value in [0]), lambda: False])
+def test_a_check_that_could_never_fail_is_refused(condition: object) -> None:
+    def body() -> Generator[Any, Any, None]:
+        yield Check(condition)  # type: ignore[arg-type]
+        yield Write("x", 1)
+
+    with pytest.raises(ProgramError, match=r"thread 'a' yielded a Check of .*, which counts as true"):
+        check(Program({"a": body}))
