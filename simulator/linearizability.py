@@ -238,7 +238,17 @@ def _calls(
     for name, arguments, function in calls:
         yield Call(name, *arguments)
         result = yield from function(*arguments)
+        _check_result(name, arguments, result)
         yield Return(result)
+
+
+def _check_result(name: str, arguments: tuple[object, ...], result: object) -> None:
+    try:
+        value_key(result)
+    except TypeError as error:
+        raise ProgramError(
+            f"{call_text(name, arguments)} returned {result!r}: {error}; use a tuple, a frozenset or another immutable value"
+        ) from None
 
 
 def check_linearizable(

@@ -188,6 +188,10 @@ class Sequential:
             self._asked.append(_Operation(name, arguments))
         return known
 
+    def name_of(self, operation: int) -> str:
+        """The name of the operation that has a number."""
+        return self._asked[operation].name
+
     def function(self, name: str) -> Callable[..., object]:
         """The specification's function for an operation. Raises ProgramError, with the nearest name, if there is none."""
         found = getattr(self.specification, name, None)
@@ -258,11 +262,11 @@ class DeadEnd:
     expected: object
 
     def __str__(self) -> str:
-        said = "would have to wait" if self.expected is WAITS else f"would return {show_value(self.expected)}"
         returned = show_value(self.operation.result)
-        ending = (
-            f"{self.operation.thread} {call_text(self.operation.name, self.operation.arguments)} {said}, not {returned}"
-        )
+        said = f"would return {show_value(self.expected)}, not {returned}"
+        if self.expected is WAITS:
+            said = f"would have to wait, not return {returned}"
+        ending = f"{self.operation.thread} {call_text(self.operation.name, self.operation.arguments)} {said}"
         done = ", then ".join(f"{each.thread} {each.text}" for each in self.before)
         return f"{done}, then {ending}" if done else ending
 
@@ -365,8 +369,9 @@ class Linearizability(Detector):
             return memo, ()  # A history that failed before.
         match event.operation:
             case Call(name, arguments):
-                if any(thread == event.thread for thread, _ in memo.pending):
-                    raise _nested(event, "another")
+                for thread, inside in memo.pending:
+                    if thread == event.thread:
+                        raise _nested(event, self.sequential.name_of(inside))
                 return self._called(memo, event.thread, self._operation(event, name, arguments)), ()
             case Return(value):
                 left = self._returned(memo, event, value)

@@ -90,7 +90,7 @@ def linearizability_text(checked: LinearizabilityReport) -> str:
     others = list(report.findings)
     if found is not None:
         parts += [found.why, _counterexample(found), witness_table(others.pop(0))]
-        parts.append(f'to see it again: print(simulator.replay(report.program, "{found.schedule}"))')
+        parts.append(f'to see it again: print(replay(check_linearizable(...).program, "{found.schedule}"))')
     parts += [
         f"{finding_text(finding, place)}\n\n{witness_table(finding)}"
         for place, finding in enumerate(others, start=2 if found else 1)

@@ -27,8 +27,8 @@ from simulator.program import Program
 from simulator.trace import Run
 from tests.conftest import PROFILE
 
-many = settings(max_examples=2000 if PROFILE == "thorough" else 150)
-MOST = 800
+many = settings(max_examples=2000 if PROFILE == "thorough" else 100)
+MOST = 1_000
 """Interleavings that brute force goes through."""
 
 
@@ -302,6 +302,7 @@ def test_one_history_is_explained_exactly_when_brute_force_finds_an_order(drawn:
             assert explains(drawn.specification, explanation.order)
             assert {each for each in history if each.returned} <= set(explanation.order)
         for dead_end in explanation.dead_ends:
+            assert dead_end.operation.returned
             assert explains(drawn.specification, dead_end.before)
             assert not explains(drawn.specification, (*dead_end.before, dead_end.operation))
 
