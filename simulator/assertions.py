@@ -83,12 +83,16 @@ def assert_deadlock_free(
     scheduler: Scheduler | str | None = None,
     seed: int | None = None,
     incomplete_ok: bool = False,
+    crashes_ok: bool = False,
 ) -> Report:
     """No thread ever waits for a lock that nobody will give back, whether the others have ended or run for ever.
 
     Like all these assertions it explores completely (or as `scheduler` and `seed` say) within `budget`, returns the
     report, and raises InterleavingFailure when it does not hold, IncompleteFailure when that was not decided,
     ProgramError when the program cannot run, and UsageError for options that do not go together.
+
+    A thread that ends by an exception (a misspelt name, a release of a lock that it does not hold) does not do what was
+    asked about: that fails every one of these assertions, unless `crashes_ok=True`.
 
     >>> from simulator.ops import Acquire, Release
     >>> def body():
@@ -99,8 +103,8 @@ def assert_deadlock_free(
     """
     __tracebackhide__ = True
     said = "assert_deadlock_free"
-    budget = (budget or Budget()).begun()
-    report = _checked(said, program, [Kind.DEADLOCK], budget, scheduler, seed, incomplete_ok)
+    budget = _limits(said, budget)
+    report = _checked(said, program, [Kind.DEADLOCK], budget, scheduler, seed, incomplete_ok, crashes_ok)
     assert_report(report, said, incomplete_ok=incomplete_ok)
     if program.all_locks:
         # Where no end can be reached any more, nothing ends that a deadlock could be seen at.
@@ -120,6 +124,7 @@ def assert_no_lost_updates(
     scheduler: Scheduler | str | None = None,
     seed: int | None = None,
     incomplete_ok: bool = False,
+    crashes_ok: bool = False,
 ) -> Report:
     """No thread ever writes over a value that changed since it read it.
 
@@ -133,7 +138,9 @@ def assert_no_lost_updates(
     ...
     """
     __tracebackhide__ = True
-    report = _checked("assert_no_lost_updates", program, [Kind.LOST_UPDATE], budget, scheduler, seed, incomplete_ok)
+    report = _checked(
+        "assert_no_lost_updates", program, [Kind.LOST_UPDATE], budget, scheduler, seed, incomplete_ok, crashes_ok
+    )
     return assert_report(report, "assert_no_lost_updates", incomplete_ok=incomplete_ok)
 
 
@@ -144,6 +151,7 @@ def assert_no_data_races(
     scheduler: Scheduler | str | None = None,
     seed: int | None = None,
     incomplete_ok: bool = False,
+    crashes_ok: bool = False,
 ) -> Report:
     """No two threads can ever access one location at the same moment, one of them to write, not both atomically.
 
@@ -156,7 +164,9 @@ def assert_no_data_races(
     ...
     """
     __tracebackhide__ = True
-    report = _checked("assert_no_data_races", program, [Kind.DATA_RACE], budget, scheduler, seed, incomplete_ok)
+    report = _checked(
+        "assert_no_data_races", program, [Kind.DATA_RACE], budget, scheduler, seed, incomplete_ok, crashes_ok
+    )
     return assert_report(report, "assert_no_data_races", incomplete_ok=incomplete_ok)
 
 
@@ -169,6 +179,7 @@ def assert_invariant(
     scheduler: Scheduler | str | None = None,
     seed: int | None = None,
     incomplete_ok: bool = False,
+    crashes_ok: bool = False,
 ) -> Report:
     """What has to hold of the memory holds, no check of a thread fails, and no thread crashes.
 
@@ -196,18 +207,18 @@ def assert_invariant(
         program = replace(program, always=named if always else None, finally_=None if always else named)
     elif always:
         raise UsageError(f"{said}: always=True says when an invariant has to hold; give one")
+    if not program.final_properties and not program.step_properties:
+        raise UsageError(
+            f"{said}: there is no invariant: give a function of the memory, or the program a finally_ or always "
+            "(assert_clean looks at the checks of threads without)"
+        )
     kinds = [Kind.FAILED_INVARIANT, Kind.FAILED_CHECK, Kind.CRASH]
-    budget = (budget or Budget()).begun()
-    report = _checked(said, program, kinds, budget, scheduler, seed, incomplete_ok)
+    budget = _limits(said, budget)
+    report = _checked(said, program, kinds, budget, scheduler, seed, incomplete_ok, crashes_ok)
     assert_report(report, said, incomplete_ok=incomplete_ok)
     if program.final_properties:
         _needs_ends(said, Machine(program), report, budget, incomplete_ok)
-        if not incomplete_ok and not any(outcome.how == "finished" for outcome in report.outcomes):
-            raise IncompleteFailure(
-                f"{said}: no interleaving finishes, so there is no end at which the invariant could be looked at: "
-                f"{'; '.join(map(str, report.outcomes))}\nassert_deadlock_free says why; always=True looks after every step",
-                report=report,
-            )
+        _needs_a_finish(said, report, incomplete_ok)
     return report
 
 
@@ -219,6 +230,7 @@ def assert_lock_order_acyclic(
     scheduler: Scheduler | str | None = None,
     seed: int | None = None,
     incomplete_ok: bool = False,
+    crashes_ok: bool = False,
 ) -> Report:
     """Different threads never take locks in orders that contradict each other, unless a common lock keeps them apart.
 
@@ -234,7 +246,7 @@ def assert_lock_order_acyclic(
     """
     __tracebackhide__ = True
     said = "assert_lock_order_acyclic"
-    report = _checked(said, program, [Kind.LOCK_ORDER_CYCLE], budget, scheduler, seed, incomplete_ok)
+    report = _checked(said, program, [Kind.LOCK_ORDER_CYCLE], budget, scheduler, seed, incomplete_ok, crashes_ok)
     if realised_only:
         left = tuple(each for each in report.findings if each.status is not Status.IMPOSSIBLE)
         report = replace(report, findings=left)
@@ -249,6 +261,7 @@ def assert_serializable(
     scheduler: Scheduler | str | None = None,
     seed: int | None = None,
     incomplete_ok: bool = False,
+    crashes_ok: bool = False,
 ) -> Report:
     """Every outcome is the outcome of some serial order of the threads, each run from its first step to its last in one go.
 
@@ -269,7 +282,7 @@ def assert_serializable(
     __tracebackhide__ = True
     said = "assert_serializable"
     _needs_program(said, program)
-    budget = (budget or Budget()).begun()
+    budget = _limits(said, budget)
     machine = Machine(program)
     try:
         serial = serial_outcomes(machine)
@@ -280,7 +293,7 @@ def assert_serializable(
             f"{said}: no serial order of the threads comes to an end: in each, some thread runs for ever once it is alone, so "
             "there is nothing to hold outcomes against; give its loop a last turn, or use assert_invariant"
         )
-    report = _checked(said, program, [], budget, scheduler, seed, incomplete_ok)
+    report = _checked(said, program, [], budget, scheduler, seed, incomplete_ok, crashes_ok)
     expected = {outcome_key(outcome, observe): outcome for outcome in serial}
     others = _unexpected(report, expected, observe)
     if others:
@@ -314,6 +327,7 @@ def assert_same_outcomes(
     scheduler: Scheduler | str | None = None,
     seed: int | None = None,
     incomplete_ok: bool = False,
+    crashes_ok: bool = False,
 ) -> tuple[Report, Report]:
     """Both programs have the same outcomes: each outcome of the one, over all interleavings, is an outcome of the other.
 
@@ -337,8 +351,8 @@ def assert_same_outcomes(
     programs = (first, second)
     for program in programs:
         _needs_program(said, program)
-    budget = (budget or Budget()).begun()
-    reports = [_checked(said, program, [], budget, scheduler, seed, incomplete_ok) for program in programs]
+    budget = _limits(said, budget)
+    reports = [_checked(said, program, [], budget, scheduler, seed, incomplete_ok, crashes_ok) for program in programs]
     for mine, (which, other) in enumerate((("first", "second"), ("second", "first"))):
         program, report, against = programs[mine], reports[mine], reports[1 - mine]
         expected = {outcome_key(outcome, observe): outcome for outcome in _outcomes(against)}
@@ -368,15 +382,17 @@ def assert_same_outcomes(
 def assert_clean(
     program: Program,
     *,
-    kinds: Iterable[Kind | str] | None = None,
+    kinds: Iterable[Kind | str] | str | None = None,
     budget: Budget | None = None,
     scheduler: Scheduler | str | None = None,
     seed: int | None = None,
     incomplete_ok: bool = False,
+    crashes_ok: bool = False,
 ) -> Report:
     """Nothing at all is found in any interleaving; or nothing of these kinds.
 
-    A program with `finally_` must always be able to come to an end, for that is where it is looked at.
+    The program must always be able to come to an end, where deadlocks show and `finally_` is looked at; unless only kinds
+    are asked for that show on the way.
 
     >>> from functools import partial
     >>> from simulator.ops import Update
@@ -387,12 +403,17 @@ def assert_clean(
     """
     __tracebackhide__ = True
     said = "assert_clean"
-    asked = None if kinds is None else [str(kind) for kind in kinds]
-    budget = (budget or Budget()).begun()
-    report = _checked(said, program, asked, budget, scheduler, seed, incomplete_ok)
+    asked = [str(kind) for kind in (Kind if kinds is None else (kinds,) if isinstance(kinds, str) else kinds)]
+    if not asked:
+        raise UsageError(f"{said}: kinds is empty, so that nothing could fail; name a kind, or leave it out for all")
+    budget = _limits(said, budget)
+    report = _checked(said, program, asked, budget, scheduler, seed, incomplete_ok, crashes_ok)
     assert_report(report, said, incomplete_ok=incomplete_ok)
-    if program.final_properties and (asked is None or str(Kind.FAILED_INVARIANT) in asked):
+    at_ends = program.final_properties and str(Kind.FAILED_INVARIANT) in asked
+    if at_ends or kinds is None or str(Kind.DEADLOCK) in asked:
         _needs_ends(said, Machine(program), report, budget, incomplete_ok)
+    if at_ends:
+        _needs_a_finish(said, report, incomplete_ok)
     return report
 
 
@@ -444,16 +465,23 @@ def _checked(
     scheduler: Scheduler | str | None,
     seed: int | None,
     incomplete_ok: bool,
+    crashes_ok: bool,
 ) -> Report:
-    """A check without counts. A sampler proves nothing, and is refused before it runs."""
+    """A check without counts. A sampler proves nothing, and is refused before it runs; nor does a thread that crashed."""
     __tracebackhide__ = True
     _needs_program(said, program)
+    budget = _limits(said, budget)
+    names = dict.fromkeys(map(str, Kind if kinds is None else kinds))
+    if crashes_ok:
+        names.pop(str(Kind.CRASH), None)
+    else:
+        names[str(Kind.CRASH)] = None
     if scheduler is not None and not incomplete_ok and Scheduler.named(scheduler).samples:
         raise UsageError(
             f"{said}: {Scheduler.named(scheduler)} takes samples and can prove nothing; pass incomplete_ok=True to be content "
             "with them, or leave scheduler out to cover every interleaving"
         )
-    report = check(program, budget=budget, scheduler=scheduler, seed=seed, kinds=kinds, counted=False)
+    report = check(program, budget=budget, scheduler=scheduler, seed=seed, kinds=names, counted=False)
     if report.stop is Stop.INTERRUPTED:
         # A check keeps what it had; who ends a test run by Ctrl-C wants it to end.
         raise KeyboardInterrupt
@@ -549,6 +577,17 @@ def _needs_ends(said: str, machine: Machine, report: Report, budget: Budget, inc
         )
 
 
+def _needs_a_finish(said: str, report: Report, incomplete_ok: bool) -> None:
+    """What has to hold once all threads have finished was never looked at where they never do."""
+    __tracebackhide__ = True
+    if not incomplete_ok and not any(outcome.how == "finished" for outcome in report.outcomes):
+        raise IncompleteFailure(
+            f"{said}: no interleaving finishes, so there is no end at which the invariant could be looked at: "
+            f"{'; '.join(map(str, report.outcomes))}\nassert_deadlock_free says why; always=True looks after every step",
+            report=report,
+        )
+
+
 def _standing(machine: Machine, state: State, path: Callable[[], list[int]]) -> Finding | None:
     """The deadlock of some threads while others run on, if there is one in a state from which no end is in reach."""
     situation = machine.situation(state)
@@ -569,6 +608,14 @@ def _name(invariant: Property) -> str:
         code = invariant.__code__
         return f"lambda at {os.path.basename(code.co_filename)}:{code.co_firstlineno}"
     return str(name)
+
+
+def _limits(said: str, budget: object) -> Budget:
+    """The budget with its clock started."""
+    __tracebackhide__ = True
+    if budget is not None and not isinstance(budget, Budget):
+        raise UsageError(f"{said}: budget is {budget!r}, expected a Budget, such as Budget(max_states=10_000)")
+    return (budget or Budget()).begun()
 
 
 def _needs_program(said: str, program: object) -> None:

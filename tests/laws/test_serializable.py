@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from simulator.assertions import (
     assert_same_outcomes,
     assert_serializable,
 )
+from simulator.errors import UsageError
 from simulator.explore import check
 from simulator.machine import Machine, State
 from simulator.ops import Acquire
@@ -73,6 +75,7 @@ class Brute:
     ends: dict[Ending, tuple[int, int, tuple[str, ...]]]
     """Each outcome, with the shortest interleaving that has it."""
     deadlock: bool
+    crash: bool
     lost: bool
     racing: bool
     broken: bool
@@ -80,7 +83,7 @@ class Brute:
 
 
 def brute(program: Program) -> Brute:
-    found = Brute({}, deadlock=False, lost=False, racing=False, broken=False)
+    found = Brute({}, deadlock=False, crash=False, lost=False, racing=False, broken=False)
     for each in reference.interleavings(program):
         key = each.key(len(each.schedule))
         found.ends[each.outcome] = min(found.ends.get(each.outcome, key), key)
@@ -93,6 +96,7 @@ def brute(program: Program) -> Brute:
         found.broken |= not keeps(program.step_properties, world.memory)
         found.broken |= world.how() == "finished" and not keeps(program.final_properties, world.memory)
         found.broken |= any(how != "finished" for how in world.ended.values())
+        found.crash |= "crashed" in world.ended.values()
         found.deadlock |= any(wanted is not None for wanted in world.wants.values())
         world.close()
     return found
@@ -115,10 +119,10 @@ def serial(program: Program) -> dict[Ending, tuple[str, ...]]:
     return found
 
 
-def failure(asserted: Callable[..., object], *programs: Program) -> InterleavingFailure | None:
-    """What the assertion fails with, None if it passes. What is said of the schedule is held against a replay."""
+def failure(asserted: Callable[..., object], *programs: Program, crashes_ok: bool = True) -> InterleavingFailure | None:
+    """What the assertion fails with, None if it passes; a crash besides is let pass, to see what else fails."""
     try:
-        asserted(*programs)
+        asserted(*programs, crashes_ok=crashes_ok)
     except InterleavingFailure as error:
         failed = error
     else:
@@ -143,13 +147,17 @@ def test_each_assertion_fails_exactly_when_some_interleaving_shows_it(small: Sma
     program = small.program()
     truth = brute(program)
     assert (failure(assert_deadlock_free, program) is not None) == truth.deadlock
+    assert (failure(assert_deadlock_free, program, crashes_ok=False) is not None) == (truth.deadlock or truth.crash)
     assert (failure(assert_no_lost_updates, program) is not None) == truth.lost
     assert (failure(assert_no_data_races, program) is not None) == truth.racing
-    if not truth.broken and all(how != "finished" for how, _ in truth.ends):
+    if not program.final_properties and not program.step_properties:
+        with pytest.raises(UsageError):
+            assert_invariant(program)
+    elif not truth.broken and all(how != "finished" for how, _ in truth.ends):
         with pytest.raises(IncompleteFailure, match="no interleaving finishes"):
             assert_invariant(program)
     else:
-        assert (failure(assert_invariant, program) is not None) == truth.broken
+        assert (failure(assert_invariant, program, crashes_ok=False) is not None) == truth.broken
 
 
 @many
@@ -159,14 +167,14 @@ def test_what_is_found_by_any_search_fails_and_nothing_else_does(small: Small) -
     report = check(program, scheduler="naive")
     cycles = [each for each in report.findings if each.kind is Kind.LOCK_ORDER_CYCLE]
     realised = [each for each in cycles if each.status is Status.REALISED]
-    assert (failure(assert_clean, program) is None) == report.clean
+    assert (failure(assert_clean, program, crashes_ok=False) is None) == report.clean
     assert (failure(assert_lock_order_acyclic, program) is None) == (not cycles)
     if realised:
         with pytest.raises(InterleavingFailure) as caught:
-            assert_lock_order_acyclic(program, realised_only=True)
+            assert_lock_order_acyclic(program, realised_only=True, crashes_ok=True)
         assert caught.value.finding == realised[0]
     else:
-        assert_lock_order_acyclic(program, realised_only=True)
+        assert_lock_order_acyclic(program, realised_only=True, crashes_ok=True)
 
 
 @many
@@ -223,10 +231,10 @@ def test_what_is_observed_is_all_that_counts_for_serializability(small: Small) -
 
     bad = {observed(end) for end in brute(program).ends} - {observed(end) for end in serial(program)}
     if not bad:
-        assert_serializable(program, observe=lambda memory: memory["x"])
+        assert_serializable(program, observe=lambda memory: memory["x"], crashes_ok=True)
         return
     with pytest.raises(InterleavingFailure) as caught:
-        assert_serializable(program, observe=lambda memory: memory["x"])
+        assert_serializable(program, observe=lambda memory: memory["x"], crashes_ok=True)
     outcome = replay(program, caught.value.schedule).outcome
     assert outcome is not None
     assert observed((outcome.how, repr(outcome.memory))) in bad
@@ -332,11 +340,11 @@ def test_questions_of_ends_never_pass_where_no_end_is_in_reach(small: Small) -> 
     machine = Machine(program)
     assume(len(reachable(machine, machine.initial)) <= 5_000)
     assume(without_end(machine, Budget()))
-    for asserted in (assert_invariant, assert_serializable, assert_clean):
+    for asserted in (partial(assert_invariant, invariant=lambda memory: True), assert_serializable, assert_clean):
         with pytest.raises((IncompleteFailure, InterleavingFailure)):
             asserted(program)
     with pytest.raises(IncompleteFailure):
-        assert_same_outcomes(program, program)
+        assert_same_outcomes(program, program, crashes_ok=True)
 
 
 def test_each_assertion_passes_and_fails_often_enough() -> None:

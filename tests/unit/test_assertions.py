@@ -194,7 +194,8 @@ def test_a_failed_check_and_a_crash_are_failures_of_the_invariant_too() -> None:
         yield Pause()
         raise KeyError("x")
 
-    assert "failed check" in str(caught(assert_invariant, Program({"a": checks, "b": increment}, memory={"x": 0})))
+    checked = Program({"a": checks, "b": increment}, memory={"x": 0})
+    assert "failed check" in str(caught(assert_invariant, checked, lambda memory: True))
     assert "crash" in str(caught(assert_invariant, counter(crashes), lambda memory: True))
 
 
@@ -403,6 +404,16 @@ def test_no_interleaving_that_finishes_is_no_pass() -> None:
         in text
     )
 
+    assert "no interleaving finishes" in undecided(assert_clean, counter(selfish), kinds=["failed invariant"])
+
+
+def test_a_program_that_never_ends_is_not_clean_though_it_has_no_properties() -> None:
+    spinning = Program({"a": for_ever})
+    assert "no end is in reach" in undecided(assert_clean, spinning)
+    assert_clean(spinning, incomplete_ok=True)
+    assert_clean(spinning, kinds=["data race"])
+    assert "no end is in reach" in undecided(assert_clean, crossed(spin=for_ever), kinds=["deadlock"])
+
 
 def test_a_thread_that_counts_up_for_ever_is_no_serial_order() -> None:
     def counts() -> Any:
@@ -431,6 +442,52 @@ def test_a_step_that_is_no_operation_is_the_programs_own_error(asserted: Callabl
 
     with pytest.raises(ProgramError, match=r"test_assertions\.py:\d+: .*5"):
         asserted(counter(wrong))
+
+
+def test_a_budget_is_a_budget() -> None:
+    for asserted in ALL:
+        with pytest.raises(UsageError, match="budget is 100, expected a Budget"):
+            asserted(counter(guarded), budget=100)
+
+
+def test_kinds_are_some_and_one_may_be_given_alone() -> None:
+    assert caught(assert_clean, counter(increment), kinds="data race").finding.kind is Kind.DATA_RACE  # type: ignore[union-attr]
+    assert_clean(counter(increment), kinds="deadlock")
+    for none in ([], iter([])):
+        with pytest.raises(UsageError, match="kinds is empty, so that nothing could fail"):
+            assert_clean(counter(increment), kinds=none)
+
+
+def test_an_invariant_has_to_be_there() -> None:
+    for given in (None, {}):
+        with pytest.raises(UsageError, match="there is no invariant: give a function of the memory"):
+            assert_invariant(Program({"a": increment}, memory={"x": 0}), given)
+
+
+# -- threads that crash
+
+
+@pytest.mark.parametrize("asserted", ALL)
+def test_a_thread_that_crashes_proves_nothing(asserted: Callable[..., object]) -> None:
+    def misspelt() -> Any:
+        yield Acquire("m")
+        yield Release(lock)  # type: ignore[name-defined]  # noqa: F821
+
+    def not_held() -> Any:
+        yield Release("m")
+
+    for body, what in ((misspelt, "NameError: name 'lock' is not defined"), (not_held, "RuntimeError: release of a")):
+        program = Program({"a": body}, memory={"x": 0}, locks=["m"], finally_=lambda memory: True)
+        assert what in str(caught(asserted, program))
+        if asserted in (assert_clean, assert_invariant):
+            only = {"kinds": ["failed check"]} if asserted is assert_clean else {"invariant": is_zero, "always": True}
+            asserted(program, crashes_ok=True, **only)
+        else:
+            asserted(program, crashes_ok=True)
+
+
+def is_zero(memory: Any) -> bool:
+    return bool(memory["x"] == 0)
 
 
 # -- failures as values
