@@ -10,20 +10,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
-from simulator.analysis.deadlock import Deadlock
+from simulator.analysis.deadlock import Deadlock, wait_for
 from simulator.analysis.finding import Finding, Kind, Status
 from simulator.analysis.outcomes import Observe, UnexpectedOutcome, outcome_key, outcome_text
 from simulator.analysis.riders import Riders
 from simulator.errors import LimitError, UsageError
 from simulator.explore import NEAR, check, explore
 from simulator.machine import Machine, State
+from simulator.ops import show_name
 from simulator.program import Program, Property
 from simulator.render.text import covered, plural, witness_table
 from simulator.report import Report
 from simulator.schedulers import Scheduler
 from simulator.search.budget import Budget, Stop
-from simulator.search.no_end import surely_ends, without_end
+from simulator.search.no_end import stuck_for_ever, surely_ends, without_end
 from simulator.search.reduced import ReducedGraph
 from simulator.search.replay import run_of
 from simulator.search.shortest import MAX_NODES, shortest_schedules
@@ -45,6 +48,8 @@ __all__ = [
     "assert_serializable",
     "failure_text",
 ]
+
+Found = TypeVar("Found")
 
 MAX_SHOWN = 8
 """Outcomes that a failure lists."""
@@ -107,13 +112,13 @@ def assert_deadlock_free(
     report = _checked(said, program, [Kind.DEADLOCK], budget, scheduler, seed, incomplete_ok, crashes_ok)
     assert_report(report, said, incomplete_ok=incomplete_ok)
     if program.all_locks:
-        # Where no end can be reached any more, nothing ends that a deadlock could be seen at.
+        # Where a thread runs on for ever, nothing ends that a deadlock could be seen at.
         machine = Machine(program)
-        for state, path in _without_end(said, machine, report, budget, incomplete_ok):
-            finding = _standing(machine, state, path)
-            if finding is not None:
-                report = replace(report, findings=(finding,))
-                raise InterleavingFailure(failure_text(said, report), finding=finding, report=report)
+        stuck = _over_states(said, partial(stuck_for_ever, machine), machine, report, budget, incomplete_ok)
+        if stuck is not None:
+            finding = _standing(machine, *stuck)
+            report = replace(report, findings=(finding,))
+            raise InterleavingFailure(failure_text(said, report), finding=finding, report=report)
     return report
 
 
@@ -536,23 +541,23 @@ def _few(lines: list[str]) -> str:
     )
 
 
-def _without_end(
-    said: str, machine: Machine, report: Report, budget: Budget, incomplete_ok: bool
-) -> list[tuple[State, Callable[[], list[int]]]]:
-    """The states from which a program that was covered completely can never come to an end; none if it was not.
+def _over_states(
+    said: str, looks: Callable[[Budget], Found], machine: Machine, report: Report, budget: Budget, incomplete_ok: bool
+) -> Found | None:
+    """What a look at every state finds of a program that was covered completely, and that may go on for ever; else None.
 
     Searches that go through runs, and the layered one, are complete only if every interleaving ends.
     """
     __tracebackhide__ = True
     if not report.complete or report.scheduler not in (Scheduler.GRAPH, Scheduler.REDUCED):
-        return []
+        return None
     if report.scheduler is Scheduler.REDUCED and surely_ends(machine, budget):
-        return []
+        return None
     try:
-        return without_end(machine, budget)
+        return looks(budget)
     except LimitError as error:
         if incomplete_ok:
-            return []
+            return None
         raise IncompleteFailure(
             f"{said}: nothing found, but whether the program always comes to an end was not decided: {error}\n"
             "A larger budget or a smaller program decides it; incomplete_ok=True lets it pass without",
@@ -565,7 +570,7 @@ def _needs_ends(said: str, machine: Machine, report: Report, budget: Budget, inc
     __tracebackhide__ = True
     if incomplete_ok:
         return
-    for _, path in _without_end(said, machine, report, budget, incomplete_ok):
+    for _, path in _over_states(said, partial(without_end, machine), machine, report, budget, incomplete_ok) or ():
         run = run_of(machine, path())
         schedule = str(run.schedule)
         after = f'after "{schedule}"' if schedule else "from its first step on"
@@ -588,16 +593,26 @@ def _needs_a_finish(said: str, report: Report, incomplete_ok: bool) -> None:
         )
 
 
-def _standing(machine: Machine, state: State, path: Callable[[], list[int]]) -> Finding | None:
-    """The deadlock of some threads while others run on, if there is one in a state from which no end is in reach."""
+def _standing(machine: Machine, state: State, stuck: tuple[int, ...], path: list[int]) -> Finding:
+    """The deadlock of some threads while others run on: round in a circle, or for a lock that is never given back."""
     situation = machine.situation(state)
-    stuck = {name: None if name in situation.enabled else wanted for name, wanted in situation.pending.items()}
+    run = run_of(machine, path)
+    names = [machine.threads[thread] for thread in stuck]
+    pending = {name: wanted if name in names else None for name, wanted in situation.pending.items()}
     detector = Deadlock()
-    seen = detector.at_end(replace(situation, enabled=(), pending=stuck))
-    if not seen:
-        return None
-    run = run_of(machine, path())
-    told = detector.explain(seen[0], run)
+    seen = detector.at_end(replace(situation, enabled=(), pending=pending))
+    if seen:
+        told = detector.explain(seen[0], run)
+    else:
+        waits = [wait for wait in wait_for(situation) if wait.thread in names]
+        told = Finding(
+            kind=Kind.DEADLOCK,
+            objects=tuple(dict.fromkeys(wait.lock for wait in waits)),
+            threads=tuple(names),
+            why="; ".join(
+                f"{wait.thread} waits for {show_name(wait.lock)}, which {wait.owner} never gives back" for wait in waits
+            ),
+        )
     return replace(told, witness=run.schedule, preemptions=run.preemptions, run=run)
 
 

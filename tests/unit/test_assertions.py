@@ -376,6 +376,32 @@ def test_threads_that_wait_for_ever_are_a_deadlock_though_others_run_on() -> Non
     assert "deadlock on n" in str(caught(assert_deadlock_free, Program({"a": selfish, "spin": for_ever}, locks=["n"])))
 
 
+def test_a_lock_that_is_never_given_back_is_a_deadlock_though_its_owner_runs_on() -> None:
+    def waits() -> Any:
+        yield Acquire("m")
+        while not (yield Read("x")):
+            yield Pause()
+        yield Release("m")
+
+    def goes_first() -> Any:
+        yield Acquire("m")
+        yield Write("x", 1)
+        yield Release("m")
+
+    failed = caught(assert_deadlock_free, Program({"a": waits, "b": goes_first}, memory={"x": 0}, locks=["m"]))
+    assert str(failed).startswith("assert_deadlock_free: deadlock on m\nb waits for m, which a never gives back\n")
+    assert failed.schedule == "a"
+    assert_deadlock_free(Program({"a": waits, "b": at_once}, memory={"x": 0}, locks=["m"]))
+
+    assert_deadlock_free(counter(guarded, 1, server=locks_for_ever))
+
+
+def locks_for_ever() -> Any:
+    while True:
+        yield Acquire("m")
+        yield Release("m")
+
+
 def test_large_programs_that_surely_end_are_not_looked_at_state_by_state() -> None:
     def tries(lock: str) -> Any:
         for _ in range(3):
