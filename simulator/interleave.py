@@ -6,14 +6,14 @@ marker and the command line say, and keeps schedules from one run of the tests t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from simulator.analysis.detector import sightings_in
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Finding, Kind
-from simulator.assertions import IncompleteFailure, assert_clean, assert_report
+from simulator.assertions import IncompleteFailure, _needs_ends, assert_report
 from simulator.errors import UsageError, nearest
 from simulator.explore import check
 from simulator.machine import Machine
@@ -51,11 +51,21 @@ class Settings:
     incomplete_ok: bool = False
 
     def __post_init__(self) -> None:
-        if self.kinds is not None and _names(self.allow):
-            raise UsageError(
-                "kinds and allow are both given: name the findings that fail the test, or those that do not"
-            )
-        if not isinstance(self.budget, int | Budget | None):
+        # Kept as tuples: they are looked at more than once, and a generator is empty the second time.
+        object.__setattr__(self, "allow", _names(self.allow))
+        if self.kinds is not None:
+            object.__setattr__(self, "kinds", _names(self.kinds))
+            if self.allow:
+                raise UsageError(
+                    "kinds and allow are both given: name the findings that fail the test, or those that do not"
+                )
+            if not self.kinds:
+                raise UsageError(
+                    "kinds is empty, so nothing could fail the test: name a kind, or leave kinds out for all"
+                )
+        if not isinstance(self.incomplete_ok, bool):
+            raise UsageError(f"incomplete_ok is {self.incomplete_ok!r}, expected True or False")
+        if isinstance(self.budget, bool) or not isinstance(self.budget, int | Budget | None):
             raise UsageError(f"budget is {self.budget!r}, expected a number of states or of runs, or a Budget")
         if self.chosen is not None and self.chosen.samples and not self.incomplete_ok:
             raise UsageError(
@@ -111,6 +121,10 @@ def settings_of(marked: Mapping[str, Any], typed: Mapping[str, Any]) -> Settings
     for name in marked:
         if name not in known:
             raise UsageError(f"@pytest.mark.interleavings has no option {name!r}{nearest(name, known)}")
+        if isinstance(marked[name], Iterator):
+            raise UsageError(
+                f"@pytest.mark.interleavings: {name} is an iterator, which the first test of a marker uses up; give a list"
+            )
     settings = Settings(**{**marked, **typed})
     if typed:
         chosen = settings.chosen
@@ -145,15 +159,17 @@ def explored(program: Program, settings: Settings, *, counted: bool = True) -> R
     """Explore a program; the report when nothing that fails the test is wrong with it.
 
     Raises InterleavingFailure for the gravest finding, IncompleteFailure when there may be one that was not seen: when the
-    budget ran out, or when an interleaving never comes to an end, where alone `finally_` can be looked at.
+    budget ran out, when the program can come to where no end is in reach, as deadlocks are seen at ends and `finally_` is
+    looked at there alone, or when there is a `finally_` that may fail the test and no interleaving finishes.
     """
     __tracebackhide__ = True
+    limits = settings.limits.begun()
     report = check(
         program,
         scheduler=settings.chosen,
         seed=settings.seed,
         bound=settings.bound,
-        budget=settings.limits,
+        budget=limits,
         kinds=settings.failing,
         counted=counted,
     )
@@ -169,17 +185,18 @@ def explored(program: Program, settings: Settings, *, counted: bool = True) -> R
             "end, or say incomplete_ok=True",
             report=report,
         )
-    if program.final_properties and Kind.FAILED_INVARIANT in settings.failing and _may_be_endless(report):
-        assert_clean(program, kinds=[Kind.FAILED_INVARIANT], budget=settings.limits, scheduler=settings.chosen)
+    if report.census is None:
+        # What was counted ends.
+        _needs_ends(_SAID, Machine(program), report, limits, incomplete_ok=False)
+    looks_at_ends = program.final_properties and Kind.FAILED_INVARIANT in settings.failing
+    if looks_at_ends and not any(outcome.how == "finished" for outcome in report.outcomes):
+        raise IncompleteFailure(
+            f"{_SAID}: no interleaving of {report.program} finishes: {'; '.join(map(str, report.outcomes))}\n"
+            "nothing that fails the test was found, but what has to hold at the end was never looked at; let other kinds of "
+            "findings fail the test too, or say incomplete_ok=True",
+            report=report,
+        )
     return report
-
-
-def _may_be_endless(report: Report) -> bool:
-    """Whether a report of what was covered completely leaves open that some interleaving comes to where no end is in reach.
-
-    What was counted ends, and what goes through runs, or layers, covers everything only if everything ends.
-    """
-    return report.census is None and report.scheduler in (Scheduler.GRAPH, Scheduler.REDUCED)
 
 
 def replayed(program: Program, schedule: str, settings: Settings) -> tuple[Run, Report]:

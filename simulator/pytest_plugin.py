@@ -126,11 +126,18 @@ class Interleave:
         try:
             result = yield
             test.replayed_at_all()
+            test.called_at_all()
         except BaseException as error:
             test.over(error)
             raise
         test.over(None)
         return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+        """Notice the failure of a subtest: it is reported while its test runs on, and never comes out of the test."""
+        if self._running is not None and call.excinfo is not None:
+            self._running.reported(call.excinfo.value)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self) -> Generator[None, object, object]:
@@ -198,6 +205,8 @@ class _Test:
         self.calls = 0
         self.failed: tuple[InterleavingFailure, int] | None = None
         """The failure that came last, and of which call: the test's own, unless the test caught it."""
+        self.in_subtest: tuple[InterleavingFailure, int] | None = None
+        """The first failure that a subtest reported."""
         self.told: list[str] = []
         self.seen = _Seen()
         self.replayed: list[str] = []
@@ -211,9 +220,9 @@ class _Test:
         from simulator.assertions import InterleavingFailure
         from simulator.interleave import program_of
 
+        self.calls += 1
         if self.settings is None:
             self.settings = self.asked()
-        self.calls += 1
         try:
             return self.gone_through(program_of(bodies, arguments, name=self.item.name), self.settings)
         except InterleavingFailure as failure:
@@ -236,7 +245,8 @@ class _Test:
         typed = {
             name: value
             for name in ("scheduler", "budget", "seed", "incomplete_ok")
-            if (value := self.item.config.getoption(f"interleavings_{name}")) not in (None, False)
+            # By identity: a 0 that was typed equals False, and is no less typed.
+            if (value := self.item.config.getoption(f"interleavings_{name}")) is not None and value is not False
         }
         return settings_of(marked, typed)
 
@@ -359,11 +369,26 @@ class _Test:
                 "nothing was replayed"
             )
 
+    def called_at_all(self) -> None:
+        """A marker on a test that explores nothing promises what nobody looks at. One further out is for other tests too."""
+        own = any(marker.name == "interleavings" for marker in self.item.own_markers)
+        asked = "interleave" in getattr(self.item, "fixturenames", ())
+        if not self.calls and (own or (asked and self.item.get_closest_marker("interleavings") is not None)):
+            pytest.fail(
+                "this test has the marker interleavings and never called interleave: nothing was explored",
+                pytrace=False,
+            )
+
+    def reported(self, error: BaseException) -> None:
+        """A failure was reported; the first that has a schedule is the one to keep."""
+        if self.in_subtest is None and self.failed is not None and error is self.failed[0]:
+            self.in_subtest = self.failed
+
     def over(self, error: BaseException | None) -> None:
         """Tell what was seen, and keep the schedule of a failure or forget it."""
         if not self.calls:
             return
-        failed = self.failed if self.failed is not None and error is self.failed[0] else None
+        failed = self.failed if self.failed is not None and error is self.failed[0] else self.in_subtest
         found: dict[str, Any] = self.seen.properties()
         if failed is not None:
             failure, call = failed
@@ -378,7 +403,8 @@ class _Test:
             self.told = [self.seen.summary()]
         elif self.calls > 1:
             self.told = [f"{number}. {line}" for number, line in enumerate(self.told, start=1)]
-        self.item.add_report_section("call", _SECTION, "\n".join([*self.replayed, *self.told]))
+        if told := [*self.replayed, *self.told]:
+            self.item.add_report_section("call", _SECTION, "\n".join(told))
 
 
 def _quoted(text: str, *, always: bool = False) -> str:

@@ -95,6 +95,13 @@ def test_a_nearer_marker_stands_above_one_further_out(pytester: pytest.Pytester,
         ("kinds=['deadlok']", "*UsageError: there is no kind of finding 'deadlok'; did you mean 'deadlock'?"),
         ("kinds=['deadlock'], allow=['crash']", "*UsageError: kinds and allow are both given*"),
         ("budget=0", "*UsageError: max_states is 0, expected a number above 0"),
+        ("budget=True", "*UsageError: budget is True, expected a number of states or of runs, or a Budget"),
+        ("incomplete_ok='no'", "*UsageError: incomplete_ok is 'no', expected True or False"),
+        ("kinds=[]", "*UsageError: kinds is empty, so nothing could fail the test*"),
+        (
+            "kinds=iter(['deadlock'])",
+            "*UsageError: @pytest.mark.interleavings: kinds is an iterator, which the first test of a marker uses up*",
+        ),
         ("budget='1000'", "*UsageError: budget is '1000', expected a number of states or of runs, or a Budget"),
         ("seed=1", "*UsageError: seed needs a scheduler to be chosen*"),
         ("scheduler='random'", "*UsageError: random draws a sample, which is never complete: say incomplete_ok=True*"),
@@ -190,6 +197,42 @@ def sets():
     )
 
 
+@pytest.mark.parametrize("counted", [True, False])
+def test_one_thread_that_runs_for_ever_beside_others_that_may_end_does_not_pass(
+    pytester: pytest.Pytester, tests: Tests, counted: bool
+) -> None:
+    given = "" if counted else "@settings(max_examples=2)\n@given(one=st.none())\n"
+    tests(f"""
+from hypothesis import given, settings, strategies as st
+
+def tries():
+    yield Acquire("m")
+    while not (yield TryAcquire("n")):
+        yield Pause()
+    yield Release("n")
+    yield Release("m")
+
+{given}def test_tries(interleave{"" if counted else ", one"}):
+    interleave({{"a": tries, "b": lambda: take("n", "m")}}, locks=["m", "n"])
+""")
+    failed(pytester, "E*: *the program can run for ever and never come to an end*")
+
+
+@pytest.mark.parametrize("marker", ["kinds=['failed invariant']", "allow=['deadlock', 'lock misuse']"])
+def test_what_has_to_hold_at_the_end_does_not_pass_where_no_interleaving_finishes(
+    pytester: pytest.Pytester, tests: Tests, marker: str
+) -> None:
+    tests(f"""
+        def keeps():
+            yield Acquire("m")
+
+        @pytest.mark.interleavings({marker})
+        def test_keeps(interleave):
+            interleave({{"a": keeps, "b": keeps}}, memory={{"x": 0}}, locks=["m"], finally_=lambda memory: False)
+    """)
+    failed(pytester, "E*IncompleteFailure: interleave: no interleaving of test_keeps finishes: deadlocked: x=0")
+
+
 def test_a_program_that_waits_for_another_may_spin_as_long_as_it_can_end(
     pytester: pytest.Pytester, tests: Tests
 ) -> None:
@@ -256,6 +299,54 @@ def test_the_command_line_stands_above_the_marker(pytester: pytest.Pytester, tes
         result = pytester.runpytest_inprocess("-rP", *options)
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines([f"test_sampled: {line}"])
+
+
+def test_a_zero_that_was_typed_counts(pytester: pytest.Pytester, tests: Tests) -> None:
+    tests("""
+        @pytest.mark.interleavings(scheduler="random", seed=3, incomplete_ok=True)
+        def test_sampled(interleave):
+            interleave({"a": locked, "b": locked}, memory={"count": 0}, locks=["m"])
+    """)
+    result = pytester.runpytest_inprocess("-rP", "--interleavings-seed=0")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["test_sampled: *seed 0: a sample*"])
+    failed(pytester, "E*UsageError: *is 0, expected a number above 0", options=("--interleavings-budget=0",))
+
+
+def test_a_marker_on_a_test_that_explores_nothing_fails_it(pytester: pytest.Pytester, tests: Tests) -> None:
+    tests("""
+        pytestmark = pytest.mark.interleavings(kinds="deadlock")
+
+        def test_plain():
+            pass
+
+        @pytest.fixture
+        def explored(interleave):
+            return interleave({"a": increment}, memory={"count": 0})
+
+        @pytest.mark.interleavings(budget=100)
+        def test_of_a_fixture(explored):
+            pass
+
+        @pytest.mark.interleavings(scheduler="dporr")
+        def test_of_what_is_refused(interleave):
+            with pytest.raises(Exception, match="dporr"):
+                interleave({"a": increment}, memory={"count": 0})
+
+        @pytest.mark.interleavings
+        def test_forgets_the_fixture():
+            pass
+
+        def test_forgets_the_call(interleave):
+            interleave
+    """)
+    result = pytester.runpytest_inprocess("-rA")
+    result.assert_outcomes(passed=3, failed=2)
+    line = "this test has the marker interleavings and never called interleave: nothing was explored"
+    result.stdout.fnmatch_lines(
+        [f"FAILED test_it.py::test_forgets_the_{what} - Failed: {line[:20]}*" for what in ("fixture", "call")]
+    )
+    assert result.stdout.str().splitlines().count(line) == 2
 
 
 def test_a_sampler_for_all_tests_passes_only_those_that_may_be_incomplete(

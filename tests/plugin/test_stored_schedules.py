@@ -117,6 +117,47 @@ def test_what_is_stored_is_the_schedule_of_the_call_that_failed(pytester: pytest
     result.stdout.fnmatch_lines(["E*lost update on count"])
 
 
+@pytest.mark.parametrize("fixture", ["by_hand", *(["subtests"] if hasattr(pytest, "Subtests") else [])])
+def test_the_first_failure_of_a_subtest_is_stored(pytester: pytest.Pytester, tests: Tests, fixture: str) -> None:
+    """`subtests` is of pytest 9; what it does, and a plugin for older ones too, is to report in the middle of a test."""
+    by_hand = """
+        from contextlib import contextmanager
+
+        class ByHand:
+            def __init__(self, item):
+                self.item = item
+
+            @contextmanager
+            def test(self):
+                try:
+                    yield
+                except AssertionError as failure:
+                    def fail():
+                        raise failure
+                    call = pytest.CallInfo.from_call(fail, "call")
+                    self.item.ihook.pytest_runtest_makereport(item=self.item, call=call)
+
+        @pytest.fixture
+        def by_hand(request):
+            return ByHand(request.node)
+    """
+    several = f"""
+        def test_sub(interleave, {fixture}):
+            for body in (locked, increment, increment):
+                with {fixture}.test():
+                    interleave({{"a": body, "b": body}}, memory={{"count": 0}}, locks=["m"])
+    """
+    tests(by_hand + several)
+    pytester.runpytest_inprocess()
+    assert ['"call": 2' in text and '"a*2 b*3 a"' in text for text in stored(pytester)] == [True]
+    result = pytester.runpytest_inprocess("-rP")
+    result.stdout.fnmatch_lines(["replayed the stored schedule 'a?2 b?3 a': still fails"])
+    assert len(stored(pytester)) == 1
+    tests(by_hand + several.replace("increment", "locked"))
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    assert stored(pytester) == []
+
+
 def test_a_schedule_for_a_call_that_is_not_made_does_not_pass(pytester: pytest.Pytester, tests: Tests) -> None:
     tests(SOUND)
     for call in (0, 2):
