@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from simulator.analysis.deadlock import Deadlock, wait_for
 from simulator.analysis.finding import Finding, Kind, Status
-from simulator.analysis.outcomes import Observe, UnexpectedOutcome, outcome_key, outcome_text
+from simulator.analysis.outcomes import Ending, Endings, Observe, UnexpectedOutcome, View
 from simulator.analysis.riders import Riders
 from simulator.errors import LimitError, UsageError
 from simulator.explore import NEAR, check, explore
@@ -30,8 +30,8 @@ from simulator.search.no_end import stuck_for_ever, surely_ends, without_end
 from simulator.search.reduced import ReducedGraph
 from simulator.search.replay import run_of
 from simulator.search.shortest import MAX_NODES, shortest_schedules
-from simulator.serial import serial_outcomes
-from simulator.trace import Outcome, Run
+from simulator.serial import serial_states
+from simulator.trace import Run
 from simulator.values import Key
 
 __all__ = [
@@ -271,9 +271,9 @@ def assert_serializable(
     """Every outcome is the outcome of some serial order of the threads, each run from its first step to its last in one go.
 
     The oracle that needs no invariant: a lost update, a torn read, a deadlock or a failed check that no serial order
-    shows is an outcome of none. `observe` says what of the memory counts, where not all of it does. What the locks and
-    local variables are in the end does not count. Where no serial order ends, there is nothing to hold outcomes
-    against: an IncompleteFailure, whatever `incomplete_ok` says.
+    shows is an outcome of none; who of interchangeable threads fails or waits makes no difference. `observe` says what of
+    the memory counts, where not all of it does. What the locks and local variables are in the end does not count. Where
+    no serial order ends, there is nothing to hold outcomes against: an IncompleteFailure, whatever `incomplete_ok` says.
 
     >>> from simulator.ops import Read, Write
     >>> def body():
@@ -290,7 +290,7 @@ def assert_serializable(
     budget = _limits(said, budget)
     machine = Machine(program)
     try:
-        serial = serial_outcomes(machine)
+        serial = serial_states(machine)
     except LimitError as error:
         raise IncompleteFailure(f"{said}: the serial orders are not known: {error}") from None
     if not serial:
@@ -298,16 +298,21 @@ def assert_serializable(
             f"{said}: no serial order of the threads comes to an end: in each, some thread runs for ever once it is alone, so "
             "there is nothing to hold outcomes against; give its loop a last turn, or use assert_invariant"
         )
+    view = View(_alike(program), observe)
+    expected: dict[Key, tuple[Ending, tuple[str, ...]]] = {}
+    for state, order in serial.items():
+        ending = Ending.of(machine.situation(state))
+        expected.setdefault(view.key(ending), (ending, order))
     report = _checked(said, program, [], budget, scheduler, seed, incomplete_ok, crashes_ok)
-    expected = {outcome_key(outcome, observe): outcome for outcome in serial}
-    others = _unexpected(report, expected, observe)
+    report, endings = _endings(machine, view, report, budget, seed)
+    others = [ending for key, ending in endings.items() if key not in expected]
     if others:
         text = "every outcome is that of a serial order of the threads"
-        finding = _shown(machine, UnexpectedOutcome(text, expected, observe), report, budget, seed)
-        outcome = _ending(_outcome(finding, others), observe)
-        lines = [f"    {outcome_text(found, observe)}   ({', '.join(serial[found])})" for found in expected.values()]
+        finding = _shown(machine, UnexpectedOutcome(text, expected, view), report, budget, seed)
+        outcome = _ending(finding, others, view)
+        lines = [f"    {view.text(found)}   ({', '.join(order)})" for found, order in expected.values()]
         finding = replace(finding, why="run one after the other, each in one go, the threads end otherwise:")
-        report = replace(report, findings=(finding,))
+        report = replace(report, findings=(finding, *report.findings))
         raise InterleavingFailure(
             failure_text(
                 said,
@@ -337,8 +342,9 @@ def assert_same_outcomes(
     """Both programs have the same outcomes: each outcome of the one, over all interleavings, is an outcome of the other.
 
     For a change of the lock scheme that is to change nothing else. `observe` says what of the memory counts, where not all
-    of it does. Returns both reports. With `incomplete_ok` an outcome that only one of them has shown so far is a failure
-    only if the other was covered completely.
+    of it does. How many threads fail a check, crash and wait for ever counts, and which of them where both programs have
+    the same names of interchangeable threads; at which line or for which lock does not. Returns both reports. With
+    `incomplete_ok` an outcome that only one of them has shown so far is a failure only if the other was covered completely.
 
     >>> from simulator.ops import Read, Update, Write
     >>> def twice():
@@ -358,22 +364,29 @@ def assert_same_outcomes(
         _needs_program(said, program)
     budget = _limits(said, budget)
     reports = [_checked(said, program, [], budget, scheduler, seed, incomplete_ok, crashes_ok) for program in programs]
+    alike = [_alike(program) for program in programs]
+    if alike[0] != alike[1]:
+        alike = [(program.threads,) for program in programs]
+    views = [View(groups, observe, places=False) for groups in alike]
+    endings = []
+    for mine, program in enumerate(programs):
+        reports[mine], found = _endings(Machine(program), views[mine], reports[mine], budget, seed)
+        endings.append(found)
     for mine, (which, other) in enumerate((("first", "second"), ("second", "first"))):
-        program, report, against = programs[mine], reports[mine], reports[1 - mine]
-        expected = {outcome_key(outcome, observe): outcome for outcome in _outcomes(against)}
-        extra = _unexpected(report, expected, observe)
-        if extra and against.complete:
+        program, report, view, expected = programs[mine], reports[mine], views[mine], endings[1 - mine]
+        extra = [ending for key, ending in endings[mine].items() if key not in expected]
+        if extra and reports[1 - mine].complete:
             text = f"every outcome is one of the {other} program"
-            finding = _shown(Machine(program), UnexpectedOutcome(text, expected, observe), report, budget, seed)
-            outcome = _ending(_outcome(finding, extra), observe)
+            finding = _shown(Machine(program), UnexpectedOutcome(text, expected, view), report, budget, seed)
+            outcome = _ending(finding, extra, view)
             finding = replace(finding, why=f"the {other} program has other outcomes, over all its interleavings:")
-            report = replace(report, findings=(finding,))
+            report = replace(report, findings=(finding, *report.findings))
             raise InterleavingFailure(
                 failure_text(
                     said,
                     report,
                     what=f"only the {which} program ends {outcome}",
-                    beside=_few([f"    {outcome_text(found, observe)}" for found in expected.values()]),
+                    beside=_few([f"    {views[1 - mine].text(each)}" for each in expected.values()]),
                 ),
                 finding=finding,
                 report=report,
@@ -493,13 +506,35 @@ def _checked(
     return report
 
 
-def _outcomes(report: Report) -> list[Outcome]:
-    """What interleavings came to, those left out that a budget cut short."""
-    return [outcome for outcome in report.outcomes if outcome.how != "out of steps"]
+def _alike(program: Program) -> tuple[tuple[str, ...], ...]:
+    """The names of interchangeable threads, in one order whatever the order of the threads."""
+    return tuple(sorted(tuple(sorted(program.threads[n] for n in group)) for group in program.interchangeable()))
 
 
-def _unexpected(report: Report, expected: Mapping[Key, Outcome], observe: Observe | None) -> list[Outcome]:
-    return [outcome for outcome in _outcomes(report) if outcome_key(outcome, observe) not in expected]
+def _endings(
+    machine: Machine, view: View, report: Report, budget: Budget, seed: int | None
+) -> tuple[Report, dict[Key, Ending]]:
+    """What interleavings came to, those left out that a budget cut short; and the report, less complete if they are.
+
+    A report tells by its outcomes how interleavings ended, but not how each thread did, where not all finished: that takes
+    another look.
+    """
+    finished = [Ending(outcome) for outcome in report.outcomes if outcome.how == "finished"]
+    known = {view.key(ending): ending for ending in finished}
+    if all(outcome.how in ("finished", "out of steps") for outcome in report.outcomes):
+        return report, known
+    endings = Endings(view)
+    if report.complete or report.scheduler.visits_states:
+        explored = ReducedGraph(machine, (endings,), budget).run()
+        if explored.stop is Stop.INTERRUPTED:
+            raise KeyboardInterrupt
+        if report.complete and not explored.complete:
+            report = replace(report, stop=explored.stop)
+    else:
+        for run in explore(machine.program, scheduler=report.scheduler, seed=seed, budget=budget):
+            if run.outcome is not None and run.outcome.how != "out of steps":
+                endings.at_end(run.final)
+    return report, {**known, **endings.found}
 
 
 def _shown(machine: Machine, detector: UnexpectedOutcome, report: Report, budget: Budget, seed: int | None) -> Finding:
@@ -524,14 +559,10 @@ def _shown(machine: Machine, detector: UnexpectedOutcome, report: Report, budget
     return replace(told, witness=run.schedule, preemptions=run.preemptions, shortest=schedule is not None, run=run)
 
 
-def _outcome(finding: Finding, unexpected: list[Outcome]) -> Outcome:
-    """The outcome that a witness shows; without a witness, the first of those that were not expected."""
-    return unexpected[0] if finding.run is None or finding.run.outcome is None else finding.run.outcome
-
-
-def _ending(outcome: Outcome, observe: Observe | None) -> str:
-    """An outcome in a sentence."""
-    return f"{'with ' if outcome.how == 'finished' else ''}{outcome_text(outcome, observe)}"
+def _ending(finding: Finding, unexpected: list[Ending], view: View) -> str:
+    """What a witness ends with, in a sentence; without a witness, what the first of those that were not expected does."""
+    ending = unexpected[0] if finding.run is None else Ending.of(finding.run.final)
+    return f"{'with ' if ending.outcome.how == 'finished' else ''}{view.text(ending)}"
 
 
 def _few(lines: list[str]) -> str:

@@ -14,7 +14,7 @@ from simulator.machine import Machine, State
 from simulator.program import Program
 from simulator.trace import Outcome
 
-__all__ = ["LONGEST", "serial_outcomes"]
+__all__ = ["LONGEST", "serial_outcomes", "serial_states"]
 
 LONGEST = 10_000
 """Steps of one thread, alone and without coming back to a state, after which it is not known whether it ends."""
@@ -40,6 +40,14 @@ def serial_outcomes(program: Program | Machine) -> Mapping[Outcome, tuple[str, .
     {'x=3': ('a', 'b'), 'x=4': ('b', 'a')}
     """
     machine = program if isinstance(program, Machine) else Machine(program)
+    found: dict[Outcome, tuple[str, ...]] = {}
+    for state, order in serial_states(machine).items():
+        found.setdefault(machine.outcome(state), order)
+    return found
+
+
+def serial_states(machine: Machine) -> Mapping[State, tuple[str, ...]]:
+    """The states that serial orders end in, each with the first order in thread order: `serial_outcomes` in full."""
     threads = range(len(machine.threads))
     first: dict[tuple[frozenset[int], State], tuple[int, ...]] = {(frozenset(), machine.initial): ()}
     alone: dict[tuple[State, int], State | None] = {}
@@ -59,9 +67,9 @@ def serial_outcomes(program: Program | Machine) -> Mapping[Outcome, tuple[str, .
                     way = (*order, thread)
                     following[key] = min(following.get(key, way), way)
         first = following
-    found: dict[Outcome, tuple[str, ...]] = {}
+    found: dict[State, tuple[str, ...]] = {}
     for (_, state), order in sorted(first.items(), key=lambda item: item[1]):
-        found.setdefault(machine.outcome(state), tuple(machine.threads[thread] for thread in order))
+        found.setdefault(state, tuple(machine.threads[thread] for thread in order))
     return found
 
 

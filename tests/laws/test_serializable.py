@@ -7,7 +7,7 @@ threads for the serial orders; for endless programs it is a walk from each reach
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -37,6 +37,7 @@ from simulator.search.budget import Budget
 from simulator.search.no_end import surely_ends, without_end
 from simulator.search.replay import replay
 from simulator.serial import serial_outcomes
+from simulator.trace import Run
 from tests.conftest import PROFILE
 from tests.laws import reference
 from tests.laws.crowds import crowds
@@ -63,16 +64,60 @@ def updates(draw: st.DrawFn) -> Small:
     return Small(tuple(block() for _ in range(draw(st.integers(2, 3)))))
 
 
-Ending = tuple[str, str]
-"""How it ends and the memory by repr, so that True is not 1."""
+Ending = tuple[Hashable, str]
+"""How the threads of each group ended that did not finish, in any order, and the memory by repr, so that True is not 1."""
+
+
+def ended(run: Run, *, groups: Sequence[Sequence[int]] = (), places: bool = True) -> Ending:
+    """How a run ended that was seen to come to its end; all threads are one group if there are none."""
+    told = []
+    for name in run.threads:
+        end, wanted = run.final.ends[name], run.final.pending[name]
+        if end is not None:
+            raised = end.message.split(":")[0] if end.how == "crashed" else ""
+            told.append((end.how, raised, str(end.where) if places and end.how != "finished" else ""))
+        else:
+            assert wanted is not None
+            told.append(("waits", "", str(wanted.operation) if places else ""))
+    groups = groups or [range(len(told))]
+    return tuple(
+        tuple(sorted(told[number] for number in group if told[number][0] != "finished")) for group in groups
+    ), repr(tuple(run.final.memory.items()))
+
+
+def endings(program: Program, *, groups: Sequence[Sequence[int]] = (), places: bool = True) -> dict[Ending, Any]:
+    """Each ending of any interleaving, with the shortest that has it."""
+    machine = Machine(program)
+    found: dict[Ending, Any] = {}
+    for each in reference.interleavings(program):
+        key = each.key(len(each.schedule))
+        end = ended(replay(machine, " ".join(each.schedule)), groups=groups, places=places)
+        found[end] = min(found.get(end, key), key)
+    return found
+
+
+def serial_endings(program: Program) -> set[Ending]:
+    """The ending of every permutation of the threads."""
+    machine = Machine(program)
+    found = set()
+    for order in itertools.permutations(program.threads):
+        world = reference.World(program)
+        schedule = []
+        for thread in order:
+            while thread in world.enabled():
+                world.step(thread)
+                schedule.append(thread)
+        world.close()
+        found.add(ended(replay(machine, " ".join(schedule)), groups=program.interchangeable()))
+    return found
 
 
 @dataclass
 class Brute:
     """What every interleaving of a program shows."""
 
-    ends: dict[Ending, tuple[int, int, tuple[str, ...]]]
-    """Each outcome, with the shortest interleaving that has it."""
+    ends: set[tuple[str, str]]
+    """Each outcome: how it ends, and the memory by repr."""
     deadlock: bool
     crash: bool
     lost: bool
@@ -82,10 +127,9 @@ class Brute:
 
 
 def brute(program: Program) -> Brute:
-    found = Brute({}, deadlock=False, crash=False, lost=False, racing=False, broken=False)
+    found = Brute(set(), deadlock=False, crash=False, lost=False, racing=False, broken=False)
     for each in reference.interleavings(program):
-        key = each.key(len(each.schedule))
-        found.ends[each.outcome] = min(found.ends.get(each.outcome, key), key)
+        found.ends.add(each.outcome)
         found.lost |= bool(each.lost)
         found.racing |= bool(each.racing)
         world = reference.World(program)
@@ -105,9 +149,9 @@ def keeps(properties: Mapping[str, Callable[[Mapping[Hashable, Any]], bool]], me
     return all(condition(memory) for condition in properties.values())
 
 
-def serial(program: Program) -> dict[Ending, tuple[str, ...]]:
+def serial(program: Program) -> dict[tuple[str, str], tuple[str, ...]]:
     """The outcome of every permutation of the threads, with the first one that has it."""
-    found: dict[Ending, tuple[str, ...]] = {}
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
     for order in itertools.permutations(program.threads):
         world = reference.World(program)
         for thread in order:
@@ -205,7 +249,8 @@ def test_an_invariant_of_ones_own_is_looked_at_at_every_end_or_after_every_step(
 @given(st.one_of(ending, updates()))
 def test_a_program_is_serializable_exactly_when_every_outcome_is_that_of_a_permutation(small: Small) -> None:
     program = small.program()
-    ends, allowed = brute(program).ends, serial(program)
+    groups = program.interchangeable()
+    ends, allowed = endings(program, groups=groups), serial_endings(program)
     bad = {end: key for end, key in ends.items() if end not in allowed}
     failed = failure(assert_serializable, program)
     assert (failed is not None) == bool(bad)
@@ -214,9 +259,9 @@ def test_a_program_is_serializable_exactly_when_every_outcome_is_that_of_a_permu
         assert failed.finding.shortest
         _, _, shortest = min(bad.values())
         assert tuple(failed.finding.witness or ()) == shortest
-        outcome = replay(program, failed.schedule).outcome
-        assert outcome is not None
-        assert (outcome.how, repr(outcome.memory)) in bad
+        run = replay(program, failed.schedule)
+        assert run.outcome is not None
+        assert ended(run, groups=groups) in bad
 
 
 @many
@@ -224,19 +269,23 @@ def test_a_program_is_serializable_exactly_when_every_outcome_is_that_of_a_permu
 def test_what_is_observed_is_all_that_counts_for_serializability(small: Small) -> None:
     program = small.program()
 
-    def observed(end: Ending) -> tuple[str, str]:
+    groups = program.interchangeable()
+
+    def observed(end: Ending) -> Ending:
         how, memory = end
         return how, repr(dict(eval(memory, {}))["x"])
 
-    bad = {observed(end) for end in brute(program).ends} - {observed(end) for end in serial(program)}
+    bad = {observed(end) for end in endings(program, groups=groups)} - {
+        observed(end) for end in serial_endings(program)
+    }
     if not bad:
         assert_serializable(program, observe=lambda memory: memory["x"], crashes_ok=True)
         return
     with pytest.raises(InterleavingFailure) as caught:
         assert_serializable(program, observe=lambda memory: memory["x"], crashes_ok=True)
-    outcome = replay(program, caught.value.schedule).outcome
-    assert outcome is not None
-    assert observed((outcome.how, repr(outcome.memory))) in bad
+    run = replay(program, caught.value.schedule)
+    assert run.outcome is not None
+    assert observed(ended(run, groups=groups)) in bad
 
 
 @many
@@ -251,15 +300,21 @@ def test_two_programs_have_the_same_outcomes_exactly_when_the_sets_are_equal(a: 
         second = Small((a.threads[0][:-1], *a.threads[1:])).program()
     else:
         second = b.program()
-    mine, others = brute(first).ends, brute(second).ends
+    named = [
+        sorted(sorted(each.threads[n] for n in group) for group in each.interchangeable()) for each in (first, second)
+    ]
+    groups: list[Any] = [(), ()]
+    if named[0] == named[1]:
+        groups = [[[each.threads.index(name) for name in group] for group in named[0]] for each in (first, second)]
+    mine, others = (endings(each, groups=of, places=False) for each, of in zip((first, second), groups, strict=True))
     failed = failure(assert_same_outcomes, first, second)
     assert (failed is not None) == (mine.keys() != others.keys())
     if failed is not None:
         only_first = mine.keys() - others.keys()
         program, extra = (first, only_first) if only_first else (second, others.keys() - mine.keys())
-        outcome = replay(program, failed.schedule).outcome
-        assert outcome is not None
-        assert (outcome.how, repr(outcome.memory)) in extra
+        run = replay(program, failed.schedule)
+        assert run.outcome is not None
+        assert ended(run, groups=groups[0 if only_first else 1], places=False) in extra
         assert f"only the {'first' if only_first else 'second'} program ends" in str(failed)
 
 

@@ -238,6 +238,58 @@ def test_what_is_not_observed_does_not_count() -> None:
         assert_serializable(program, observe=lambda memory: [memory["x"]])  # type: ignore[arg-type, return-value]
 
 
+def test_what_observes_says_something_and_changes_nothing() -> None:
+    def forgets(memory: Any) -> Any:
+        memory["x"]
+
+    def fails(memory: Any) -> Any:
+        return memory["nowhere"]
+
+    def changes(memory: Any) -> Any:
+        memory.clear()
+
+    for observe, what in (
+        (forgets, "observe returned None on memory .* forgotten 'return'"),
+        (fails, "observe raised KeyError: 'nowhere' on memory"),
+        (changes, "observe raised AttributeError: .*mappingproxy"),
+    ):
+        for asserted in (assert_serializable, ALL[-1]):
+            with pytest.raises(ProgramError, match=rf"^test_assertions\.py:\d+: {what}"):
+                asserted(counter(increment), observe=observe)
+
+
+def test_a_thread_that_always_fails_hides_no_deadlock_of_others() -> None:
+    def fails() -> Any:
+        yield Check(False, "always")
+
+    def crashes() -> Any:
+        yield Pause()
+        raise ValueError("always")
+
+    for third, said in ((fails, "failed check"), (crashes, "crashed")):
+        ordered = Program({name: partial(both, "l", "m") for name in "ab"} | {"c": third}, locks=["l", "m", "n"])
+        for scheduler in (None, "graph", "dpor", "reduced"):
+            failed = caught(assert_serializable, crossed(c=third), crashes_ok=True, scheduler=scheduler)
+            assert str(failed).startswith(
+                f"assert_serializable: no serial order of the threads ends {said} (a waits for m; b waits for l; c "
+            )
+            failed = caught(assert_same_outcomes, ordered, crossed(c=third), crashes_ok=True, scheduler=scheduler)
+            assert f"only the second program ends {said} (a waits for m; b waits for l; c " in str(failed)
+        assert_serializable(ordered, crashes_ok=True)
+        assert_same_outcomes(ordered, ordered, crashes_ok=True)
+    failed = caught(assert_serializable, crossed(c=fails), scheduler="random", seed=1, incomplete_ok=True)
+    assert "a waits for m; b waits for l; c failed a check at test_assertions.py:" in str(failed)
+
+
+def test_which_of_interchangeable_threads_fails_does_not_count() -> None:
+    def first() -> Any:
+        yield Check((yield Update("x", _one_more)) == 0, "only the first")
+
+    program = Program({"a": first, "b": first}, memory={"x": 0})
+    assert_serializable(program)
+    assert_same_outcomes(program, Program({"c": lambda: (yield from first()), "d": first}, memory={"x": 0}))
+
+
 def test_locations_may_stand_in_another_order() -> None:
     one = Program({"a": at_once}, memory={"x": 0, "y": 1})
     other = Program({"a": at_once}, memory={"y": 1, "x": 0})
