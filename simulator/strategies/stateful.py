@@ -1,10 +1,12 @@
 """Hypothesis as the scheduler: a state machine whose rule lets one thread take one step.
 
-Knows Hypothesis's stateful tests, and how a run is made. What must hold is said by whoever derives from it.
+Knows Hypothesis's stateful tests, how a run is made, and what the program itself promises. What must hold besides is said
+by whoever derives from it.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar
 
@@ -12,6 +14,9 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from simulator.analysis.detector import Detector, Sightings
+from simulator.analysis.finding import Kind
+from simulator.analysis.properties import FailedCheck, FailedInvariant
 from simulator.errors import UsageError
 from simulator.program import Program
 from simulator.search.replay import run_of
@@ -19,6 +24,9 @@ from simulator.strategies.stepping import Stepping, machine_of
 from simulator.trace import Outcome, Run, Schedule, Situation
 
 __all__ = ["SchedulerStateMachine"]
+
+LONGEST = 2_000
+"""Steps of a run that is finished after the last rule, at most."""
 
 
 class SchedulerStateMachine(RuleBasedStateMachine):
@@ -28,8 +36,13 @@ class SchedulerStateMachine(RuleBasedStateMachine):
     `run` (what happened so far) and `outcome` (None before the end). Rules of your own may stand beside `step`. A program
     that is drawn is handed to `start` in an `@initialize` rule.
 
-    Hypothesis takes at most `settings.stateful_step_count` steps, 50 unless told otherwise; a longer program is not run to
-    its end. A failure prints its steps, shrunk toward few preemptions, and the schedule to replay.
+    What the program promises itself is looked at, too: its `always` and `finally_`, its checks, and that no thread crashes. A
+    deadlock is an `outcome`, for `at_end` to judge.
+
+    Hypothesis stops after at most `settings.stateful_step_count` steps, 50 unless told otherwise. Where something is to be
+    looked at when the run ends (`at_end`, or `finally_`), `teardown` takes the rest of the steps, without preemption as far
+    as that leads to an end, and fails if it leads to none; so whoever overrides `teardown` calls this one. A failure prints
+    its steps, shrunk toward few preemptions, and the whole schedule to replay.
 
     >>> from hypothesis.stateful import invariant, run_state_machine_as_test
     >>> from simulator import Program, Write
@@ -47,6 +60,7 @@ class SchedulerStateMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self._before = sys.exc_info()[1]
         self._stepping: Stepping | None = None
         self._situation: Situation | None = None
         if self.program is not None:
@@ -56,6 +70,10 @@ class SchedulerStateMachine(RuleBasedStateMachine):
         """Begin a run of this program. What was run before is forgotten."""
         self._stepping = Stepping(machine_of(program))
         self._situation = None
+        self._promised: list[Detector] = [FailedCheck(), FailedCheck(Kind.CRASH)]
+        if program.step_properties or program.final_properties:
+            self._promised.append(FailedInvariant(program.step_properties, program.final_properties))
+        self._looked_at_start = False
 
     def at_end(self) -> None:
         """Called once when no thread is enabled: what has to hold of a complete interleaving. Nothing unless overridden."""
@@ -96,10 +114,8 @@ class SchedulerStateMachine(RuleBasedStateMachine):
     @rule(thread=st.runner().flatmap(lambda machine: st.sampled_from(machine.enabled)))
     def step(self, thread: str) -> None:
         """One step of an enabled thread."""
-        self._run.take(self.enabled.index(thread))
-        self._situation = None
-        if not self._run.choices:
-            self.at_end()
+        self._look_at_start()
+        self._take(self.enabled.index(thread))
 
     @precondition(lambda self: not self.enabled)
     @rule()
@@ -107,9 +123,68 @@ class SchedulerStateMachine(RuleBasedStateMachine):
         """Where no thread is enabled: Hypothesis wants a rule at every place."""
 
     def teardown(self) -> None:
-        """Tell the schedule, where a failure is shown."""
-        if self._stepping is not None:
+        """Finish the run where its end is looked at, and tell the schedule, where a failure is shown."""
+        if self._stepping is None:
+            return
+        try:
+            # What failed already is not to be hidden by what the rest of the run would show.
+            if sys.exc_info()[1] is self._before:
+                self._look_at_start()
+                self._finish()
+        finally:
             note(f"schedule: {self.schedule}")
+
+    def _finish(self) -> None:
+        """Take the simplest choice until there is none, if something is looked at in the end."""
+        ends_matter = type(self).at_end is not SchedulerStateMachine.at_end
+        if not ends_matter and not self._run.machine.program.final_properties:
+            return
+        for _ in range(LONGEST):
+            if not self._run.choices:
+                return
+            self._take(0)
+        raise AssertionError(
+            f"the run has not ended {LONGEST:,} steps after the last rule, so what has to hold at its end was never looked at; "
+            "let the bodies come to an end, or to it in fewer steps"
+        )
+
+    def _take(self, choice: int) -> None:
+        """One step, and what the program promised of it."""
+        run = self._run
+        before = run.state
+        run.take(choice)
+        self._situation = None
+        _, event = run.machine.step(before, run.taken[-1])
+        for detector in self._promised:
+            self._refuse(detector, detector.after(None, event)[1])
+        self._look()
+        if not run.choices:
+            self.at_end()
+
+    def _look_at_start(self) -> None:
+        """What the program promised of its first state, once; not in `__init__`, where Hypothesis tells no schedule."""
+        if self._looked_at_start:
+            return
+        self._looked_at_start = True
+        machine = self._run.machine
+        notices = {name: machine.initial_notices(number) for number, name in enumerate(machine.threads)}
+        for detector in self._promised:
+            self._refuse(detector, detector.start(notices)[1])
+        self._look()
+        if not self._run.choices:
+            self.at_end()
+
+    def _look(self) -> None:
+        """What the program promised of the state reached."""
+        for detector in self._promised:
+            self._refuse(detector, detector.in_memory(self.memory))
+            if not self._run.choices:
+                self._refuse(detector, detector.at_end(self.situation))
+
+    def _refuse(self, detector: Detector, sightings: Sightings) -> None:
+        for sighting in sightings:
+            finding = detector.explain(sighting, self.run)
+            raise AssertionError(f"{finding.title}\n{finding.why}\nschedule: {self.schedule}")
 
     @property
     def _run(self) -> Stepping:

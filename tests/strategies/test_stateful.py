@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from simulator import Acquire, Add, Outcome, Program, Read, Release, UsageError, Write, replay
+from simulator import Acquire, Add, Check, Outcome, Pause, Program, Read, Release, UsageError, Write, replay
 from simulator.strategies import SchedulerStateMachine, programs
 
 quick = settings(max_examples=200, database=None, suppress_health_check=[])
+unshrunk = settings(quick, max_examples=5, phases=[Phase.generate])
 
 
 def increment() -> Iterator[Read | Add | Write]:
@@ -134,6 +135,110 @@ def test_the_program_may_be_drawn_and_rules_may_stand_beside_the_steps() -> None
     run_state_machine_as_test(Drawn, settings=settings(quick, max_examples=30))
     assert Drawn.begun >= 30
     assert Drawn.begun_again > 0
+
+
+def pauses(times: int) -> Any:
+    def body() -> Iterator[Pause]:
+        for _ in range(times):
+            yield Pause()
+
+    return body
+
+
+@pytest.mark.parametrize("pauses_before", [0, 3, 55])
+def test_a_thread_that_crashes_fails_the_test(pauses_before: int) -> None:
+    def crashes() -> Iterator[Pause]:
+        yield from pauses(pauses_before)()
+        raise ValueError("no such account")
+
+    class Crashing(SchedulerStateMachine):
+        program = Program({"a": crashes}, finally_=lambda memory: True)
+
+    with pytest.raises(AssertionError, match=r"it raised: .*no such account") as failure:
+        run_state_machine_as_test(Crashing, settings=unshrunk)
+    assert f"schedule: {f'a*{pauses_before}' if pauses_before else ''}" in failure.value.__notes__
+
+
+def test_a_check_that_fails_after_one_preemption_fails_the_test() -> None:
+    def checks() -> Iterator[Read | Check | Write]:
+        before = yield Read("x")
+        yield Check((yield Read("x")) == before, "x moved")
+        yield Write("x", before + 1)
+
+    class Checking(SchedulerStateMachine):
+        program = Program({"a": checks, "b": checks}, memory={"x": 0})
+
+    with pytest.raises(AssertionError, match="x moved"):
+        run_state_machine_as_test(Checking, settings=quick)
+
+
+@pytest.mark.parametrize("when", ["always", "finally_"])
+def test_what_the_program_itself_promises_is_looked_at(when: str) -> None:
+    def two_or_on_its_way(memory: Mapping[Any, Any]) -> bool:
+        return memory["count"] != 1 if when == "always" else memory["count"] == 2
+
+    class Promising(SchedulerStateMachine):
+        program = Program({"a": increment, "b": increment}, memory={"count": 0}, **{when: two_or_on_its_way})
+
+    with pytest.raises(AssertionError, match="two_or_on_its_way does not hold"):
+        run_state_machine_as_test(Promising, settings=quick)
+
+
+def test_what_has_to_hold_before_the_first_step_is_looked_at() -> None:
+    class Wrong(SchedulerStateMachine):
+        program = Program({"a": pauses(1)}, memory={"x": 0}, always=lambda memory: memory["x"] == 1)
+
+    with pytest.raises(AssertionError, match=r"always does not hold.*\nschedule: \n"):
+        run_state_machine_as_test(Wrong, settings=quick)
+
+
+def test_the_end_of_a_long_program_is_looked_at() -> None:
+    class Long(SchedulerStateMachine):
+        program = Program({"a": pauses(60), "b": pauses(60)})
+
+        def at_end(self) -> None:
+            assert self.outcome is not None
+            raise AssertionError("reached")
+
+    with pytest.raises(AssertionError, match="reached") as failure:
+        run_state_machine_as_test(Long, settings=unshrunk)
+    (told,) = (note for note in failure.value.__notes__ if note.startswith("schedule: "))
+    assert replay(Long.program, told.removeprefix("schedule: ")).outcome == Outcome("finished", ())
+
+
+def test_an_end_that_never_comes_fails_the_test_that_asks_for_it() -> None:
+    def for_ever() -> Iterator[Pause]:
+        while True:
+            yield Pause()
+
+    class Endless(SchedulerStateMachine):
+        program = Program({"a": for_ever})
+
+    run_state_machine_as_test(Endless, settings=settings(quick, max_examples=5))
+
+    class Asks(Endless):
+        def at_end(self) -> None:
+            pass
+
+    with pytest.raises(AssertionError, match="has not ended"):
+        run_state_machine_as_test(Asks, settings=unshrunk)
+
+
+def test_a_failure_on_the_way_is_not_hidden_by_the_end() -> None:
+    class OnTheWay(SchedulerStateMachine):
+        program = Program({"a": pauses(3)})
+
+        @invariant()
+        def short(self) -> None:
+            assert len(self.schedule) < 2, "on the way"
+
+        def at_end(self) -> None:
+            raise RuntimeError("at the end")
+
+    with pytest.raises(AssertionError, match="on the way") as failure:
+        run_state_machine_as_test(OnTheWay, settings=quick)
+    assert failure.value.__context__ is None
+    assert "schedule: a*2" in failure.value.__notes__
 
 
 def test_without_a_program_it_says_what_to_do() -> None:
