@@ -188,7 +188,8 @@ def assert_invariant(
 ) -> Report:
     """What has to hold of the memory holds, no check of a thread fails, and no thread crashes.
 
-    Without `invariant` the program's own properties are meant, if it has any; otherwise this function of the memory (or
+    Without `invariant` the program's own properties are meant; it is a UsageError when it has none either and no check
+    fails, for a pass would say nothing. Otherwise this function of the memory (or
     these, by name) instead of them: at the end, or with `always` after every step. The end is where all threads have
     finished: an interleaving that deadlocks has none, see `assert_deadlock_free`. A program that can come to where no
     end is in reach is an IncompleteFailure, unless what has to hold has to hold always.
@@ -212,15 +213,15 @@ def assert_invariant(
         program = replace(program, always=named if always else None, finally_=None if always else named)
     elif always:
         raise UsageError(f"{said}: always=True says when an invariant has to hold; give one")
+    kinds = [Kind.FAILED_INVARIANT, Kind.FAILED_CHECK, Kind.CRASH]
+    budget = _limits(said, budget)
+    report = _checked(said, program, kinds, budget, scheduler, seed, incomplete_ok, crashes_ok)
+    assert_report(report, said, incomplete_ok=incomplete_ok)
     if not program.final_properties and not program.step_properties:
         raise UsageError(
             f"{said}: there is no invariant: give a function of the memory, or the program a finally_ or always "
             "(assert_clean looks at the checks of threads without)"
         )
-    kinds = [Kind.FAILED_INVARIANT, Kind.FAILED_CHECK, Kind.CRASH]
-    budget = _limits(said, budget)
-    report = _checked(said, program, kinds, budget, scheduler, seed, incomplete_ok, crashes_ok)
-    assert_report(report, said, incomplete_ok=incomplete_ok)
     if program.final_properties:
         _needs_ends(said, Machine(program), report, budget, incomplete_ok)
         _needs_a_finish(said, report, incomplete_ok)
