@@ -47,6 +47,7 @@ __all__ = [
     "assert_same_outcomes",
     "assert_serializable",
     "failure_text",
+    "needs_ends",
 ]
 
 Found = TypeVar("Found")
@@ -223,7 +224,7 @@ def assert_invariant(
             "(assert_clean looks at the checks of threads without)"
         )
     if program.final_properties:
-        _needs_ends(said, Machine(program), report, budget, incomplete_ok)
+        needs_ends(said, Machine(program), report, budget, incomplete_ok)
         _needs_a_finish(said, report, incomplete_ok)
     return report
 
@@ -325,7 +326,7 @@ def assert_serializable(
             report=report,
         )
     assert_report(report, said, incomplete_ok=incomplete_ok)
-    _needs_ends(said, machine, report, budget, incomplete_ok)
+    needs_ends(said, machine, report, budget, incomplete_ok)
     return report
 
 
@@ -394,7 +395,7 @@ def assert_same_outcomes(
             )
     for program, report in zip(programs, reports, strict=True):
         assert_report(report, said, incomplete_ok=incomplete_ok)
-        _needs_ends(said, Machine(program), report, budget, incomplete_ok)
+        needs_ends(said, Machine(program), report, budget, incomplete_ok)
     return reports[0], reports[1]
 
 
@@ -430,7 +431,7 @@ def assert_clean(
     assert_report(report, said, incomplete_ok=incomplete_ok)
     at_ends = program.final_properties and str(Kind.FAILED_INVARIANT) in asked
     if at_ends or kinds is None or str(Kind.DEADLOCK) in asked:
-        _needs_ends(said, Machine(program), report, budget, incomplete_ok)
+        needs_ends(said, Machine(program), report, budget, incomplete_ok)
     if at_ends:
         _needs_a_finish(said, report, incomplete_ok)
     return report
@@ -597,7 +598,7 @@ def _over_states(
         ) from None
 
 
-def _needs_ends(said: str, machine: Machine, report: Report, budget: Budget, incomplete_ok: bool) -> None:
+def needs_ends(said: str, machine: Machine, report: Report, budget: Budget, incomplete_ok: bool) -> None:
     """Nothing can be said of ends where none is in reach."""
     __tracebackhide__ = True
     if incomplete_ok:

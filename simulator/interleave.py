@@ -13,7 +13,7 @@ from typing import Any
 from simulator.analysis.detector import sightings_in
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Finding, Kind
-from simulator.assertions import IncompleteFailure, _needs_ends, assert_report
+from simulator.assertions import IncompleteFailure, assert_report, needs_ends
 from simulator.errors import UsageError, nearest
 from simulator.explore import check
 from simulator.machine import Machine
@@ -187,7 +187,7 @@ def explored(program: Program, settings: Settings, *, counted: bool = True) -> R
         )
     if report.census is None:
         # What was counted ends.
-        _needs_ends(_SAID, Machine(program), report, limits, incomplete_ok=False)
+        needs_ends(_SAID, Machine(program), report, limits, incomplete_ok=False)
     looks_at_ends = program.final_properties and Kind.FAILED_INVARIANT in settings.failing
     if looks_at_ends and not any(outcome.how == "finished" for outcome in report.outcomes):
         raise IncompleteFailure(

@@ -59,14 +59,27 @@ def parts(document: Path) -> Iterator[Command | File]:
             line += chunk.count("\n")
 
 
+SETTLED = """\
+from hypothesis import settings
+settings.register_profile("documents", derandomize=True, database=None)
+settings.load_profile("documents")
+"""
+"""Hypothesis draws the same every time: an output that a document shows is no matter of luck."""
+
+
 def run(command: str, folder: Path) -> str:
     """What a command prints, in a folder, with this interpreter's `simulator`."""
     words = shlex.split(command)
     if words[0] not in ("simulator", "python"):
         raise ValueError(f"a document may run simulator and python, not {words[0]!r}")
-    started = (
-        [sys.executable, "-m", "simulator", *words[1:]] if words[0] == "simulator" else [sys.executable, *words[1:]]
-    )
+    if words[0] == "simulator":
+        started = [sys.executable, "-m", "simulator", *words[1:]]
+    elif words[1] == "-m":
+        started = [sys.executable, *words[1:]]
+        (folder / "conftest.py").write_text(SETTLED, encoding="utf-8")
+    else:
+        script = f"{SETTLED}import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')"
+        started = [sys.executable, "-c", script, *words[1:]]
     done = subprocess.run(
         started,
         cwd=folder,
