@@ -47,7 +47,6 @@ __all__ = [
     "assert_same_outcomes",
     "assert_serializable",
     "failure_text",
-    "needs_ends",
 ]
 
 Found = TypeVar("Found")
