@@ -15,12 +15,12 @@ from typing import Any
 
 from scenarios.bank import ARTICLE, Transfer, bank, bank_program, workload
 from scenarios.bank.strategies import named, names
-from simulator.analysis.endless import Endless, Fairness, can_run_for_ever
 from simulator.analysis.finding import Kind
 from simulator.errors import LimitError, SimulatorError
 from simulator.explore import check
 from simulator.report import Report
 from simulator.search.budget import Budget
+from simulator.search.endless import Endless, Fairness, can_run_for_ever
 from simulator.trace import Outcome
 
 __all__ = ["PROMISES", "Verdict", "compare", "judge", "serial_balances", "table"]

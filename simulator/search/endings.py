@@ -8,10 +8,11 @@ and of memory nothing: what it leaves may still be hopeless, what it rules out i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from simulator.analysis.finding import Kind, Sighting
 from simulator.machine import Machine, State
+from simulator.search.reachable import places_before
 
 __all__ = ["Endings"]
 
@@ -63,24 +64,10 @@ class Endings:
                 target |= own
         found: list[frozenset[int]] = [frozenset()] * len(machine.threads)
         for members, target in zip(machine.classes, targets, strict=True):
-            leading = frozenset(_back(target, self._edges(members)))
+            leading = frozenset(_back(target, places_before(machine, members)))
             for thread in members:
                 found[thread] = leading
         return tuple(found)
-
-    def _edges(self, members: Sequence[int]) -> dict[int, list[int]]:
-        """For each local state of a class those one step before it."""
-        machine = self._machine
-        before: dict[int, list[int]] = {}
-        for thread in members:
-            shift = machine.fields[thread][0]
-            threads_mask = (1 << machine.shared_shift) - 1
-            for local, (_, _, moves) in enumerate(machine.rows[thread]):
-                for move in moves.values():
-                    if move is not None:
-                        reached = (((local << shift) + move[0]) & threads_mask) >> shift
-                        before.setdefault(reached, []).append(local)
-        return before
 
 
 def _back(targets: set[int], before: dict[int, list[int]]) -> set[int]:

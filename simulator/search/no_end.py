@@ -3,24 +3,25 @@ And whether each of its threads can: none ever waits for what nobody will do.
 
 That is what questions about ends need. A program whose threads get out of each other's way for ever may go on for ever
 and still always come to an end (under a random walk it does, with probability 1); one with a thread that never leaves
-its loop does not. Who is to blame for an endless interleaving is asked elsewhere (`analysis/endless.py`).
+its loop does not. Who is to blame for an endless interleaving is asked elsewhere (`endless.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from graphlib import CycleError, TopologicalSorter
 
 from simulator.errors import LimitError
 from simulator.machine import Machine, State
 from simulator.search.budget import Budget, Stop, without_collecting
+from simulator.search.reachable import Reachable, places_before
 from simulator.search.reduced import ReducedGraph
 
 __all__ = ["MAX_STATES", "stuck_for_ever", "surely_ends", "without_end"]
 
 MAX_STATES = 1_000_000
 """States that are looked at unless the budget says otherwise."""
-LOOK_AT_CLOCK = 4096
 
 
 def surely_ends(machine: Machine, budget: Budget) -> bool:
@@ -36,28 +37,12 @@ def surely_ends(machine: Machine, budget: Budget) -> bool:
 
 
 def _comes_back(machine: Machine, members: tuple[int, ...]) -> bool:
-    """Whether the known steps of alike threads have a cycle: taking away, again and again, places that lead nowhere."""
-    threads_mask = (1 << machine.shared_shift) - 1
-    before: dict[int, list[int]] = {}
-    left: dict[int, int] = {}
-    for thread in members:
-        shift = machine.fields[thread][0]
-        for local, (_, _, moves) in enumerate(machine.rows[thread]):
-            left.setdefault(local, 0)
-            for move in moves.values():
-                if move is not None:
-                    reached = ((local << shift) + move[0] & threads_mask) >> shift
-                    before.setdefault(reached, []).append(local)
-                    left[local] += 1
-    waiting = [local for local, steps in left.items() if not steps]
-    gone = 0
-    while waiting:
-        gone += 1
-        for local in before.get(waiting.pop(), ()):
-            left[local] -= 1
-            if not left[local]:
-                waiting.append(local)
-    return gone < len(left)
+    """Whether the known steps of alike threads have a cycle."""
+    try:
+        TopologicalSorter(places_before(machine, members)).prepare()
+    except CycleError:
+        return True
+    return False
 
 
 def without_end(machine: Machine, budget: Budget) -> list[tuple[State, Callable[[], list[int]]]]:
@@ -78,15 +63,16 @@ def without_end(machine: Machine, budget: Budget) -> list[tuple[State, Callable[
     (0, 3)
     """
     with without_collecting():
-        before, able = _states(machine, budget)
-        ends = [state for state, threads in able.items() if not threads]
+        graph = _all_states(machine, budget)
+        before = graph.before()
+        ends = [number for number, threads in enumerate(graph.enabled) if not threads]
         ending = set(ends)
         while ends:
-            for state in before[ends.pop()]:
-                if state not in ending:
-                    ending.add(state)
-                    ends.append(state)
-    return [(state, partial(_path, machine, before, state)) for state in before if state not in ending]
+            for number in before[ends.pop()]:
+                if number not in ending:
+                    ending.add(number)
+                    ends.append(number)
+    return [(state, partial(graph.path, number)) for number, state in enumerate(graph.states) if number not in ending]
 
 
 def stuck_for_ever(machine: Machine, budget: Budget) -> tuple[State, tuple[int, ...], list[int]] | None:
@@ -108,56 +94,34 @@ def stuck_for_ever(machine: Machine, budget: Budget) -> tuple[State, tuple[int, 
     ((1,), [0])
     """
     with without_collecting():
-        before, able = _states(machine, budget)
+        graph = _all_states(machine, budget)
+        before = graph.before()
+        able = graph.enabled.copy()
         # From the farthest state on, most of what follows a state is known before it.
-        waiting = list(able)
+        waiting = list(range(len(able)))
         while waiting:
             reached = waiting.pop()
             threads = able[reached]
-            for state in before[reached]:
-                if threads & ~able[state]:
-                    able[state] |= threads
-                    waiting.append(state)
+            for number in before[reached]:
+                if threads & ~able[number]:
+                    able[number] |= threads
+                    waiting.append(number)
     everybody = (1 << len(machine.threads)) - 1
-    for state, threads in able.items():
+    for number, threads in enumerate(able):
         if threads != everybody:
+            state = graph.states[number]
             never = (thread for thread in range(len(machine.threads)) if not threads >> thread & 1)
             stuck = tuple(thread for thread in never if machine.pending(state, thread) is not None)
             if stuck:
-                return state, stuck, _path(machine, before, state)
+                return state, stuck, graph.path(number)
     return None
 
 
-def _states(machine: Machine, budget: Budget) -> tuple[dict[State, list[State]], dict[State, int]]:
-    """Every reachable state, nearest first: those it is reached from, and one bit for each thread that is enabled."""
+def _all_states(machine: Machine, budget: Budget) -> Reachable:
     limit = budget.max_states or MAX_STATES
-    deadline = budget.deadline()
-    before: dict[State, list[State]] = {machine.initial: []}
-    able: dict[State, int] = {}
-    states = [machine.initial]
-    for done, state in enumerate(states, start=1):
-        threads = 0
-        for thread, reached in machine.successors(state):
-            threads |= 1 << thread
-            known = before.get(reached)
-            if known is None:
-                before[reached] = [state]
-                states.append(reached)
-            else:
-                known.append(state)
-        able[state] = threads
-        if len(states) > limit:
-            raise LimitError(f"more than {limit:,} states (max_states)")
-        if done % LOOK_AT_CLOCK == 0 and budget.late(deadline, done):
-            raise LimitError("the time was up (timeout)")
-    return before, able
-
-
-def _path(machine: Machine, before: dict[State, list[State]], state: State) -> list[int]:
-    schedule = []
-    while state != machine.initial:
-        # The first one that it was reached from is the nearest.
-        parent = before[state][0]
-        schedule.append(next(thread for thread, reached in machine.successors(parent) if reached == state))
-        state = parent
-    return schedule[::-1]
+    graph = Reachable(machine, budget, limit=limit)
+    if graph.stop is Stop.STATES:
+        raise LimitError(f"more than {limit:,} states (max_states)")
+    if graph.stop is not Stop.COMPLETE:
+        raise LimitError("the time was up (timeout)")
+    return graph

@@ -13,12 +13,12 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from simulator.analysis.endless import Endless, Fairness, can_run_for_ever
 from simulator.census import count
 from simulator.errors import EndlessError
 from simulator.machine import Machine, State
 from simulator.ops import Acquire, Pause, Read, Release, TryAcquire, Write
 from simulator.program import Body, Program
+from simulator.search.endless import Endless, Fairness, can_run_for_ever
 from simulator.search.replay import replay
 from tests.conftest import FACTOR, PROFILE
 from tests.laws import programs

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from scenarios.bank import bank_program, workload
 from scenarios.bank.compare import PROMISES, Verdict, compare, judge, main, serial_balances, table
 from scenarios.bank.strategies import named, names
-from simulator.analysis.endless import Fairness
 from simulator.errors import UsageError
 from simulator.explore import explore
 from simulator.machine import Machine
 from simulator.search.budget import Budget
+from simulator.search.endless import Fairness
 from simulator.search.replay import replay
 from simulator.trace import Run
 

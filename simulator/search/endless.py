@@ -21,9 +21,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.errors import InternalError, LimitError
-from simulator.machine import Machine, State
+from simulator.machine import Machine
 from simulator.program import Program
-from simulator.search.budget import Budget, without_collecting
+from simulator.search.budget import Budget, Stop, without_collecting
+from simulator.search.reachable import Reachable
 from simulator.trace import Schedule
 
 __all__ = ["MAX_STATES", "Endless", "Fairness", "can_run_for_ever"]
@@ -32,7 +33,6 @@ MAX_STATES = 200_000
 """States that are looked at unless the budget says otherwise."""
 MAX_WITNESS_NODES = 500_000
 """Nodes of the search for the shortest cycle, after which the shortest that was seen has to do."""
-LOOK_AT_CLOCK = 4096
 
 
 class Fairness(enum.Enum):
@@ -136,70 +136,34 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-class _Graph:
-    """Every reachable state: the enabled threads with the states after their steps, and the shortest way there."""
+class _Graph(Reachable):
+    """Every reachable state, by number, and which parts of the graph hold which cycles."""
 
-    def __init__(self, machine: Machine, budget: Budget) -> None:
-        self.moves: dict[State, list[tuple[int, State]]] = {}
-        """In breadth-first order."""
-        self.enabled: dict[State, int] = {}
-        """The threads that are enabled in a state, a bit for each."""
-        self._came: dict[State, tuple[State, int] | None] = {machine.initial: None}
-        limit = budget.max_states or MAX_STATES
-        deadline = budget.deadline()
-        frontier = [machine.initial]
-        while frontier:
-            following = []
-            for state in frontier:
-                self.moves[state] = moves = machine.successors(state)
-                self.enabled[state] = sum(1 << thread for thread, _ in moves)
-                for thread, reached in moves:
-                    if reached not in self._came:
-                        self._came[reached] = state, thread
-                        following.append(reached)
-                if len(self._came) > limit:
-                    raise LimitError(
-                        f"whether the program can run for ever is not known: it has more than {limit:,} states "
-                        "(max_states); make it smaller or raise the limit"
-                    )
-                if len(self.moves) % LOOK_AT_CLOCK == 0 and budget.late(deadline, len(self.moves)):
-                    raise LimitError("whether the program can run for ever is not known: the time was up (timeout)")
-            frontier = following
-
-    def path(self, state: State) -> list[int]:
-        """The way with the fewest steps from the initial state, by thread numbers."""
-        path = []
-        while (before := self._came[state]) is not None:
-            state, thread = before
-            path.append(thread)
-        path.reverse()
-        return path
-
-    def cyclic(self, states: Iterable[State]) -> list[frozenset[State]]:
+    def cyclic(self, states: Iterable[int]) -> list[frozenset[int]]:
         """The strongly connected components of a part that hold a cycle: several states, or one with a way to itself."""
         import networkx
 
         part = set(states)
         edges = networkx.DiGraph()
-        edges.add_edges_from((state, reached) for state in part for _, reached in self.moves[state] if reached in part)
+        edges.add_edges_from((state, reached) for state in part for reached in self.after[state] if reached in part)
         return [
             frozenset(component)
             for component in networkx.strongly_connected_components(edges)
             if len(component) > 1 or any(edges.has_edge(state, state) for state in component)
         ]
 
-    def threads(self, states: frozenset[State]) -> tuple[int, int, int]:
+    def threads(self, states: frozenset[int]) -> tuple[int, int, int]:
         """The threads enabled somewhere in a component, those enabled everywhere, and those that move without leaving it."""
         somewhere, everywhere, moving = 0, -1, 0
         for state in states:
             somewhere |= self.enabled[state]
             everywhere &= self.enabled[state]
-            for thread, reached in self.moves[state]:
+            for thread, reached in self.moves(state):
                 if reached in states:
                     moving |= 1 << thread
         return somewhere, everywhere, moving
 
-    def strongly_fair(self, components: Iterable[frozenset[State]]) -> list[frozenset[State]]:
+    def strongly_fair(self, components: Iterable[frozenset[int]]) -> list[frozenset[int]]:
         """The largest parts in which every thread that is enabled anywhere moves without leaving: all strongly fair cycles."""
         found = []
         waiting = list(components)
@@ -213,7 +177,7 @@ class _Graph:
                 found.append(states)
         return found
 
-    def weakly_fair(self, components: Iterable[frozenset[State]]) -> list[frozenset[State]]:
+    def weakly_fair(self, components: Iterable[frozenset[int]]) -> list[frozenset[int]]:
         """The components in which every thread that is enabled everywhere moves: all weakly fair cycles are in one."""
         found = []
         for states in components:
@@ -224,8 +188,16 @@ class _Graph:
 
 
 def _verdict(machine: Machine, budget: Budget) -> Endless | None:
-    graph = _Graph(machine, budget)
-    cyclic = graph.cyclic(graph.moves)
+    limit = budget.max_states or MAX_STATES
+    graph = _Graph(machine, budget, limit=limit)
+    if graph.stop is Stop.STATES:
+        raise LimitError(
+            f"whether the program can run for ever is not known: it has more than {limit:,} states (max_states); "
+            "make it smaller or raise the limit"
+        )
+    if graph.stop is not Stop.COMPLETE:
+        raise LimitError("whether the program can run for ever is not known: the time was up (timeout)")
+    cyclic = graph.cyclic(range(len(graph.states)))
     if not cyclic:
         return None
     if components := graph.strongly_fair(cyclic):
@@ -238,7 +210,7 @@ def _verdict(machine: Machine, budget: Budget) -> Endless | None:
     state = start
     enabled = graph.enabled[start]
     for thread in cycle:
-        state, _ = machine.move(state, thread)
+        state = dict(graph.moves(state))[thread]
         enabled = enabled & graph.enabled[state] if fairness is Fairness.NONE else enabled | graph.enabled[state]
     names = machine.threads
     return Endless(
@@ -252,17 +224,17 @@ def _verdict(machine: Machine, budget: Budget) -> Endless | None:
 
 
 def _shortest_cycle(
-    graph: _Graph, components: Iterable[frozenset[State]], fairness: Fairness, budget: Budget
-) -> tuple[State, tuple[int, ...], bool]:
+    graph: _Graph, components: Iterable[frozenset[int]], fairness: Fairness, budget: Budget
+) -> tuple[int, tuple[int, ...], bool]:
     """The shortest cycle of a fairness; of several, the one that begins nearest the initial state.
 
     The last part of the answer is whether the search was done: if not, there may be a shorter one.
     """
     inside = {state: states for states in components for state in states}
-    best: tuple[State, tuple[int, ...]] | None = None
+    best: tuple[int, tuple[int, ...]] | None = None
     nodes = 0
     deadline = budget.deadline()
-    for start in graph.moves:
+    for start in range(len(graph.states)):
         if start not in inside:
             continue
         longest = None if best is None else len(best[1]) - 1
@@ -278,7 +250,7 @@ def _shortest_cycle(
 
 
 def _way_back(
-    graph: _Graph, inside: frozenset[State], start: State, fairness: Fairness, longest: int | None
+    graph: _Graph, inside: frozenset[int], start: int, fairness: Fairness, longest: int | None
 ) -> tuple[tuple[int, ...] | None, int]:
     """The shortest way from a state back to it on which every thread moves that must, and how many nodes it took.
 
@@ -286,7 +258,7 @@ def _way_back(
     """
     here = graph.enabled[start]
     first = (start, _must(fairness, here, here), 0)
-    came: dict[tuple[State, int, int], tuple[tuple[State, int, int], int] | None] = {first: None}
+    came: dict[tuple[int, int, int], tuple[tuple[int, int, int], int] | None] = {first: None}
     frontier = [first]
     steps = 0
     while frontier and steps != longest:
@@ -294,7 +266,7 @@ def _way_back(
         following = []
         for node in frontier:
             state, must, moved = node
-            for thread, reached in graph.moves[state]:
+            for thread, reached in graph.moves(state):
                 if reached not in inside:
                     continue
                 after = (reached, _must(fairness, must, graph.enabled[reached]), moved | 1 << thread)

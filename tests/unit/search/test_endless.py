@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from simulator.analysis.endless import Fairness, can_run_for_ever
 from simulator.errors import LimitError
 from simulator.ops import Acquire, Operation, Read, Release, TryAcquire, Write
 from simulator.program import Program
 from simulator.search.budget import Budget
+from simulator.search.endless import Fairness, can_run_for_ever
 
 Body = Generator[Operation, Any, None]
 
