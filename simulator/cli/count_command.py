@@ -12,6 +12,7 @@ from simulator.census_by import count_by
 from simulator.cli import INTERRUPTED
 from simulator.cli.common import Output, ScenarioCommand, budget_options, json_option, loaded_program, progress
 from simulator.errors import EndlessError, LimitError
+from simulator.machine import COMPACT, Machine
 from simulator.search.bounded import Cost
 from simulator.search.budget import Budget
 from simulator.traces import MAX_STATES as MAX_PAIRS
@@ -66,13 +67,15 @@ def command(
 
             output.text(f"{loaded.name}: {cost_table(counted, width=output.width, colour=output.colour)}")
         return 0
+    # One machine for both counts, or a body that is not deterministic might be another program the second time.
+    machine = Machine(program, bits=COMPACT)
     census, missing = None, ""
     traced, traces_missing = None, "not asked for"
     # Half of the time at most, so that there is some left for the traces, which may be easier to count.
     first = Budget(timeout=timeout / 2).begun() if timeout is not None and traces else budget
     try:
         with progress(f"counting {loaded.name}: states", first) as watched:
-            census = count(program, max_steps=max_steps, max_states=limit, budget=visited.beside(watched))
+            census = count(machine, max_steps=max_steps, max_states=limit, budget=visited.beside(watched))
     except LimitError as error:
         if not traces or isinstance(error, EndlessError):
             raise
@@ -84,7 +87,7 @@ def command(
         try:
             with progress(f"counting {loaded.name}: traces, states", budget) as watched:
                 most = max_states or MAX_PAIRS
-                traced = count_traces(program, max_steps=max_steps, max_states=most, budget=visited.beside(watched))
+                traced = count_traces(machine, max_steps=max_steps, max_states=most, budget=visited.beside(watched))
         except LimitError as error:
             if census is None:
                 raise

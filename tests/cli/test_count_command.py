@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +123,22 @@ def test_numbers_have_no_largest() -> None:
 
 def test_a_count_is_no_judgement_so_its_exit_code_is_0() -> None:
     assert simulator("count", "bank").code == 0
+
+
+def test_both_counts_are_of_one_program_though_its_body_changes_with_time(tmp_path: Path) -> None:
+    for runs in range(1, 12):
+        path = tmp_path / f"changes_after_{runs}.py"
+        path.write_text(
+            "from simulator import Program, Write\n"
+            "started = []\n"
+            "def body():\n"
+            "    started.append(1)\n"
+            f"    for _ in range(1 if len(started) <= {runs} else 3):\n"
+            "        yield Write('x', 0)\n"
+            "program = Program({'a': body, 'b': body}, memory={'x': 0})\n"
+        )
+        ran = simulator("count", f"{path}:program", "--json")
+        if ran.code:
+            assert "is not deterministic" in ran.refused()
+        else:
+            assert ran.json["interleavings"] == ran.json["traces"], runs
