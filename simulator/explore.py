@@ -273,6 +273,7 @@ class _Check:
         self.checkpoint = checkpoint
         self.notes: list[str] = []
         self.within: int | None = None
+        self.weighted_by_length = False
         self.endless = False
         self.traces: int | None = None
         self.explored: Explored | None = None
@@ -343,6 +344,7 @@ class _Check:
             notes=tuple(self.notes),
             bound=self.options.bound,
             within=self.within,
+            weighted_by_length=self.weighted_by_length,
             interleavings_estimate=interleavings_estimate,
             traces_estimate=traces_estimate,
             undecided=self.undecided(explored),
@@ -473,6 +475,7 @@ class _Check:
         self.taken = set(gone_through.taken)
         self.notes.extend(walk.notes)
         self.within = walk.within
+        self.weighted_by_length = walk.weighted_by_length
         return explored
 
     def saved(self, gone_through: GoneThrough, walk: Walk, distinct: Iterable[bytes]) -> dict[str, Any]:

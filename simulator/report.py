@@ -31,6 +31,7 @@ class Report:
     different ones among them; None for what visits states. `why` says why this scheduler was picked, when nobody chose
     it; `notes` what has to be known to read the result. `within` is the number of preemptions or delays up to which
     every interleaving was covered, None when it is not bounded by that or not even the first level was done.
+    `weighted_by_length` says that samples are only about uniform, for threads were drawn by the steps they have left.
     """
 
     program: str
@@ -53,6 +54,7 @@ class Report:
     notes: tuple[str, ...] = ()
     bound: int | None = None
     within: int | None = None
+    weighted_by_length: bool = False
     interleavings_estimate: Estimate | None = None
     traces_estimate: Estimate | None = None
     undecided: tuple[str, ...] = ()

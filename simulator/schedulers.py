@@ -175,7 +175,8 @@ def _listed(which: str) -> str:
 class Walk:
     """The runs of a program as one scheduler goes through them: iterate over it, then ask `stop`.
 
-    `notes` say what has to be known to read the result: PCT's bound, or that a sampler could not be what it is called.
+    `notes` say what has to be known to read the result: PCT's bound, or that a sampler could not be what it is called;
+    `weighted_by_length` that `uniform` could not, and draws threads by the steps they have left.
     A walk can be saved between two runs and taken up again: `place` is in plain types, `resume` takes it. DPOR, naive
     enumeration and the samplers go on from there at once; bounded search goes through the runs that it gave before once
     more, without handing them out. A walk that had ended gives nothing more, and the same `stop`.
@@ -197,6 +198,7 @@ class Walk:
         self.machine = machine
         self.options = options
         self.notes: list[str] = []
+        self.weighted_by_length = False
         self._bounded: BoundedSearch | None = None
         self._dpor: Dpor | None = None
         self._random = random.Random(options.seed)
@@ -275,6 +277,7 @@ class Walk:
                 try:
                     return uniform(machine, draw=draw, max_steps=max_steps, max_states=most, budget=options.budget)
                 except LimitError as error:
+                    self.weighted_by_length = True
                     self.notes.append(
                         f"not exactly uniform: {error.args[0].partition(':')[0]}; threads are weighted by the number of "
                         "steps they still have to take"

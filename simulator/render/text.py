@@ -434,7 +434,7 @@ def covered(report: Report) -> str:
         stopped = "" if report.stop is Stop.SAMPLED else f" ({report.stop})"
         over = f" over {plural(total, 'interleaving')}" if total is not None else ""
         samples = plural(runs, _SAMPLES[report.scheduler])
-        if any(note.startswith("not exactly uniform") for note in report.notes):
+        if report.weighted_by_length:
             samples = f"{plural(runs, 'sample')}, about uniform (threads weighted by length)"
         return f"{samples}{over}, seed {report.seed}{stopped}: a sample, not a proof"
     if report.bound is not None:

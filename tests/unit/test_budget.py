@@ -98,6 +98,8 @@ def test_progress_is_told() -> None:
 def test_the_states_that_a_uniform_sampler_counts_are_limited_and_can_be_more() -> None:
     few = check(PROGRAM, scheduler="uniform", budget=Budget(max_interleavings=5, max_states=5))
     assert [note.partition(":")[0] for note in few.notes] == ["not exactly uniform"]
+    assert few.weighted_by_length
+    assert "about uniform" in str(few)
     assert not check(PROGRAM, scheduler="uniform", budget=Budget(max_interleavings=5, max_states=50)).notes
     with pytest.raises(LimitError, match="more than 5 states"):
         check(PROGRAM, scheduler="uniform-traces", budget=Budget(max_interleavings=5, max_states=5))
