@@ -13,11 +13,12 @@ from typing import Any
 from simulator.analysis.detector import sightings_in
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Finding, Kind
-from simulator.assertions import IncompleteFailure, assert_report, needs_ends
 from simulator.errors import UsageError, nearest
 from simulator.explore import check
+from simulator.failures import IncompleteFailure, assert_report
 from simulator.machine import Machine
 from simulator.program import Body, Program
+from simulator.proof import needs_ends
 from simulator.report import Report
 from simulator.schedulers import Scheduler
 from simulator.search.budget import Budget, Stop

@@ -27,8 +27,8 @@ from simulator.analysis.linearizability import (
 )
 from simulator.analysis.properties import FailedCheck
 from simulator.analysis.riders import Riders
-from simulator.assertions import IncompleteFailure, InterleavingFailure
 from simulator.errors import ProgramError, UsageError, nearest
+from simulator.failures import IncompleteFailure, InterleavingFailure
 from simulator.machine import COMPACT, LayoutFull, Machine
 from simulator.ops import Call, Check, Operation, Return
 from simulator.program import Program

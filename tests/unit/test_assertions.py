@@ -361,8 +361,8 @@ def test_what_samples_show_is_a_failure() -> None:
 
 
 def test_where_the_shortest_is_out_of_reach_another_witness_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.assertions.MAX_NODES", 2)
-    monkeypatch.setattr("simulator.assertions.NEAR", 2)
+    monkeypatch.setattr("simulator.outcome_assertions.MAX_NODES", 2)
+    monkeypatch.setattr("simulator.outcome_assertions.NEAR", 2)
     for scheduler in ("graph", "reduced", "dpor", "naive"):
         failed = caught(assert_serializable, counter(increment), scheduler=scheduler)
         assert "witness (not proved to be the shortest): " in str(failed)
