@@ -8,6 +8,7 @@ What a program prints is the module that it was made from. Nothing here knows ho
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,14 +33,14 @@ __all__ = [
 ]
 
 
-class Statement:
+class Statement(ABC):
     """One statement; `lines` is its source, `operations` how many it yields at most, loops unrolled."""
 
     __slots__ = ()
 
+    @abstractmethod
     def lines(self) -> Iterable[str]:
         """The source, without indentation."""
-        raise NotImplementedError
 
     @property
     def operations(self) -> int:

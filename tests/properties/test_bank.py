@@ -7,6 +7,8 @@ transfers themselves, without running anything.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable
+
 import networkx
 import pytest
 from hypothesis import find, given, settings
@@ -77,8 +79,8 @@ class Gated(FromThenTo):
         if accounts in self.pairs:
             yield Release("gate")
 
-    def locks(self, accounts: object) -> tuple[object, ...]:  # type: ignore[override]
-        return (*map(lock_of, accounts), "gate")  # type: ignore[call-overload]
+    def locks(self, accounts: Iterable[int]) -> tuple[Hashable, ...]:
+        return (*map(lock_of, accounts), "gate")
 
 
 @settings(max_examples=5000 if thorough else 500)
@@ -111,17 +113,17 @@ def test_both_sides_of_the_theorems_are_met_often_enough() -> None:
 # -- the smallest thing that is wrong
 
 
-def broken(strategy: str, assertion: object) -> tuple[Workload, InterleavingFailure]:
+def broken(strategy: str, assertion: Callable[[Program], object]) -> tuple[Workload, InterleavingFailure]:
     def fails(workload: Workload) -> bool:
         try:
-            assertion(program(workload, strategy))  # type: ignore[operator]
+            assertion(program(workload, strategy))
         except InterleavingFailure:
             return True
         return False
 
     smallest = find(workloads(accounts=(2, 5), transfers=(1, 3)), fails, settings=settings(max_examples=300))
     with pytest.raises(InterleavingFailure) as failure:
-        assertion(program(smallest, strategy))  # type: ignore[operator]
+        assertion(program(smallest, strategy))
     return smallest, failure.value
 
 
