@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from simulator.analysis.detector import sightings_in
-from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Finding, Kind
 from simulator.errors import UsageError, nearest
 from simulator.explore import check
@@ -22,7 +20,8 @@ from simulator.proof import needs_ends
 from simulator.report import Report
 from simulator.schedulers import Scheduler
 from simulator.search.budget import Budget, Stop
-from simulator.search.replay import replay, run_of
+from simulator.search.one_run import findings_in
+from simulator.search.replay import replay
 from simulator.trace import Run
 
 __all__ = ["Settings", "explored", "program_of", "replayed", "settings_of"]
@@ -232,13 +231,8 @@ def replayed(program: Program, schedule: str, settings: Settings) -> tuple[Run, 
 
 
 def _findings(machine: Machine, run: Run, kinds: frozenset[Kind]) -> tuple[Finding, ...]:
-    """What the detectors see in one run, the gravest first, each told from the beginning of the run that shows it."""
-    found = []
-    threads = [machine.threads.index(name) for name in run.schedule]
-    for detector in detectors_for(machine.program):
-        if detector.kind in kinds:
-            for sighting, length in sightings_in(detector, run).items():
-                part = run if length == len(run) else run_of(machine, threads[:length])
-                told = detector.explain(sighting, part)
-                found.append(replace(told, witness=part.schedule, preemptions=part.preemptions, run=part))
-    return tuple(found)
+    """What is wrong in one run, each with the beginning of it that shows it."""
+    return tuple(
+        replace(finding, witness=shown.schedule, preemptions=shown.preemptions, run=shown)
+        for finding, shown in findings_in(machine, run, kinds)
+    )

@@ -6,16 +6,12 @@ from typing import Any
 
 import click
 
-from simulator.analysis.detector import sightings_in
-from simulator.analysis.detectors import detectors_for
-from simulator.analysis.finding import Finding
 from simulator.cli.common import Output, ScenarioCommand, json_option, loaded_program
 from simulator.machine import Machine
-from simulator.program import Program
-from simulator.search.replay import Misfit, replay, run_of
-from simulator.trace import Run
+from simulator.search.one_run import findings_in
+from simulator.search.replay import Misfit, replay
 
-__all__ = ["command", "findings_in"]
+__all__ = ["command"]
 
 
 @click.command("replay", cls=ScenarioCommand)
@@ -34,11 +30,10 @@ def command(schedule: str, finish: bool, misfit: str, as_json: bool, **values: A
     One column for each thread, shared memory and lock owners at the right; the steps of what is wrong are marked.
     """
     loaded, given = loaded_program(values)
-    program = loaded.program(**given)
-    machine = Machine(program)
+    machine = Machine(loaded.program(**given))
     policy = {"error": Misfit.RAISE, "stop": Misfit.STOP, "skip": Misfit.SKIP}[misfit]
     run = replay(machine, schedule, misfit=policy, finish=finish)
-    findings = findings_in(program, machine, run)
+    findings = [finding for finding, _ in findings_in(machine, run)]
     output = Output()
     if as_json:
         output.json({"program": loaded.name, **run.to_dict(), "findings": [found.to_dict() for found in findings]})
@@ -53,13 +48,3 @@ def command(schedule: str, finish: bool, misfit: str, as_json: bool, **values: A
         for place, finding in enumerate(findings, start=1):
             output.text(f"\n{place}. {finding.title}\n   {finding.why}")
     return 1 if findings else 0
-
-
-def findings_in(program: Program, machine: Machine, run: Run) -> list[Finding]:
-    """What every detector sees in one run, the gravest first."""
-    found = []
-    numbers = [machine.threads.index(name) for name in run.schedule]
-    for detector in detectors_for(program):
-        for sighting, length in sightings_in(detector, run).items():
-            found.append(detector.explain(sighting, run if length == len(run) else run_of(machine, numbers[:length])))
-    return found
