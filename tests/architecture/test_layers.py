@@ -54,6 +54,7 @@ ORDER = [
     "litmus",
     "loading",
     "strategies",
+    "source",
     "real",
     "render",
     "failures",
