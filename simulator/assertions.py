@@ -20,7 +20,7 @@ from simulator.machine import Machine, State
 from simulator.ops import show_name
 from simulator.outcome_assertions import assert_same_outcomes, assert_serializable
 from simulator.program import Program, Property
-from simulator.proof import checked, limits, needs_a_finish, needs_ends, needs_program, over_states
+from simulator.proof import checked, limits, needs_ends, needs_program, over_states
 from simulator.report import Report
 from simulator.schedulers import Scheduler
 from simulator.search.budget import Budget
@@ -185,8 +185,7 @@ def assert_invariant(
             "(assert_clean looks at the checks of threads without)"
         )
     if program.final_properties:
-        needs_ends(said, Machine(program), report, budget, incomplete_ok)
-        needs_a_finish(said, report, incomplete_ok)
+        needs_ends(said, Machine(program), report, budget, incomplete_ok, kinds=kinds)
     return report
 
 
@@ -251,11 +250,8 @@ def assert_clean(
     budget = limits(said, budget)
     report = checked(said, program, asked, budget, scheduler, seed, incomplete_ok, crashes_ok)
     assert_report(report, said, incomplete_ok=incomplete_ok)
-    at_ends = program.final_properties and str(Kind.FAILED_INVARIANT) in asked
-    if at_ends or kinds is None or str(Kind.DEADLOCK) in asked:
-        needs_ends(said, Machine(program), report, budget, incomplete_ok)
-    if at_ends:
-        needs_a_finish(said, report, incomplete_ok)
+    if Kind.DEADLOCK in asked or (program.final_properties and Kind.FAILED_INVARIANT in asked):
+        needs_ends(said, Machine(program), report, budget, incomplete_ok, kinds=asked)
     return report
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from simulator.analysis.finding import Finding, Kind
 from simulator.errors import UsageError, nearest
 from simulator.explore import check
-from simulator.failures import IncompleteFailure, assert_report
+from simulator.failures import assert_report
 from simulator.machine import Machine
 from simulator.program import Body, Program
 from simulator.proof import needs_ends
@@ -28,6 +28,11 @@ __all__ = ["Settings", "explored", "program_of", "replayed", "settings_of"]
 
 _SAID = "interleave"
 """How the text of a failure begins."""
+_UNFINISHED = (
+    "no interleaving of {program} finishes: {outcomes}\n"
+    "nothing that fails the test was found, but what has to hold at the end was never looked at; let other kinds of "
+    "findings fail the test too, or say incomplete_ok=True"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,26 +181,15 @@ def explored(program: Program, settings: Settings, *, counted: bool = True) -> R
     if report.stop is Stop.INTERRUPTED:
         raise KeyboardInterrupt
     assert_report(report, _SAID, incomplete_ok=settings.incomplete_ok)
-    if settings.incomplete_ok:
-        return report
-    if not report.outcomes:
-        raise IncompleteFailure(
-            f"{_SAID}: no interleaving of {report.program} ever ends\n"
-            "nothing was found on the way, but what has to hold at the end was never looked at; let the bodies come to an "
-            "end, or say incomplete_ok=True",
-            report=report,
-        )
-    if report.census is None:
-        # What was counted ends.
-        needs_ends(_SAID, Machine(program), report, limits, incomplete_ok=False)
-    looks_at_ends = program.final_properties and Kind.FAILED_INVARIANT in settings.failing
-    if looks_at_ends and not any(outcome.how == "finished" for outcome in report.outcomes):
-        raise IncompleteFailure(
-            f"{_SAID}: no interleaving of {report.program} finishes: {'; '.join(map(str, report.outcomes))}\n"
-            "nothing that fails the test was found, but what has to hold at the end was never looked at; let other kinds of "
-            "findings fail the test too, or say incomplete_ok=True",
-            report=report,
-        )
+    needs_ends(
+        _SAID,
+        Machine(program),
+        report,
+        limits,
+        settings.incomplete_ok,
+        kinds=settings.failing,
+        unfinished=_UNFINISHED,
+    )
     return report
 
 

@@ -6,7 +6,7 @@ to the ends that were asked about. What is looked for is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -22,9 +22,14 @@ from simulator.search.budget import Budget, Stop
 from simulator.search.no_end import surely_ends, without_end
 from simulator.search.replay import run_of
 
-__all__ = ["checked", "limits", "needs_a_finish", "needs_ends", "needs_program", "over_states"]
+__all__ = ["checked", "limits", "needs_ends", "needs_program", "over_states"]
 
 Found = TypeVar("Found")
+
+UNFINISHED = (
+    "no interleaving finishes, so there is no end at which the invariant could be looked at: {outcomes}\n"
+    "assert_deadlock_free says why; always=True looks after every step"
+)
 
 
 def limits(said: str, budget: object) -> Budget:
@@ -79,10 +84,11 @@ def over_states(
 ) -> Found | None:
     """What a look at every state finds of a program that was covered completely, and that may go on for ever; else None.
 
-    Searches that go through runs, and the layered one, are complete only if every interleaving ends.
+    Searches that go through runs, and the layered one, are complete only if every interleaving ends. So does what was
+    counted.
     """
     __tracebackhide__ = True
-    if not report.complete or report.scheduler not in (Scheduler.GRAPH, Scheduler.REDUCED):
+    if not report.complete or report.census is not None or report.scheduler not in (Scheduler.GRAPH, Scheduler.REDUCED):
         return None
     if report.scheduler is Scheduler.REDUCED and surely_ends(machine, budget):
         return None
@@ -98,29 +104,42 @@ def over_states(
         ) from None
 
 
-def needs_ends(said: str, machine: Machine, report: Report, budget: Budget, incomplete_ok: bool) -> None:
-    """Nothing can be said of ends where none is in reach."""
+def needs_ends(
+    said: str,
+    machine: Machine,
+    report: Report,
+    budget: Budget,
+    incomplete_ok: bool,
+    *,
+    kinds: Collection[Kind | str] = (),
+    unfinished: str = UNFINISHED,
+) -> None:
+    """Nothing can be said of ends where none is in reach; nor of what has to hold at the end where no interleaving finishes.
+
+    The second counts only where `kinds` has failed invariants and the program a `finally_`; `unfinished` is what is said
+    then, of `{program}` and `{outcomes}`.
+    """
     __tracebackhide__ = True
     if incomplete_ok:
         return
-    for _, path in over_states(said, partial(without_end, machine), machine, report, budget, incomplete_ok) or ():
-        run = run_of(machine, path())
-        schedule = str(run.schedule)
-        after = f'after "{schedule}"' if schedule else "from its first step on"
+    if not report.outcomes:
         raise IncompleteFailure(
-            f"{said}: nothing found, but the program can run for ever and never come to an end, where alone this can be "
-            f"looked at: {after} no end is in reach\nGive its loops a last turn (for _ in range(3)), say what has to hold "
-            "after every step (always), or pass incomplete_ok=True to look at the interleavings that end",
+            f"{said}: no interleaving of {report.program} ever ends\nnothing was found on the way, but this has to be looked "
+            "at where interleavings end, and from its first step on no end is in reach; let the bodies come to an end "
+            "(for _ in range(3)), say what has to hold after every step (always), or let it pass without: incomplete_ok=True",
             report=report,
         )
-
-
-def needs_a_finish(said: str, report: Report, incomplete_ok: bool) -> None:
-    """What has to hold once all threads have finished was never looked at where they never do."""
-    __tracebackhide__ = True
-    if not incomplete_ok and not any(outcome.how == "finished" for outcome in report.outcomes):
+    for _, path in over_states(said, partial(without_end, machine), machine, report, budget, incomplete_ok) or ():
         raise IncompleteFailure(
-            f"{said}: no interleaving finishes, so there is no end at which the invariant could be looked at: "
-            f"{'; '.join(map(str, report.outcomes))}\nassert_deadlock_free says why; always=True looks after every step",
+            f"{said}: nothing found, but the program can run for ever and never come to an end, where alone this can be "
+            f'looked at: after "{run_of(machine, path()).schedule}" no end is in reach\nGive its loops a last turn '
+            "(for _ in range(3)), say what has to hold after every step (always), or pass incomplete_ok=True to look at the "
+            "interleavings that end",
             report=report,
+        )
+    at_ends = machine.program.final_properties and Kind.FAILED_INVARIANT in kinds
+    if at_ends and not any(outcome.how == "finished" for outcome in report.outcomes):
+        outcomes = "; ".join(map(str, report.outcomes))
+        raise IncompleteFailure(
+            f"{said}: {unfinished.format(program=report.program, outcomes=outcomes)}", report=report
         )
