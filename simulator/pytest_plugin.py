@@ -7,6 +7,7 @@ explore a program it leaves to `interleave.py`, which it imports when a test cal
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 import shlex
 from collections.abc import Generator, Mapping
@@ -370,14 +371,28 @@ class _Test:
             )
 
     def called_at_all(self) -> None:
-        """A marker on a test that explores nothing promises what nobody looks at. One further out is for other tests too."""
+        """A marker on a test that explores nothing promises what nobody looks at. One further out is for other tests too.
+
+        The same goes for a test that takes the fixture itself; one that comes by it through another fixture may not need it.
+        """
+        if self.calls:
+            return
         own = any(marker.name == "interleavings" for marker in self.item.own_markers)
         asked = "interleave" in getattr(self.item, "fixturenames", ())
-        if not self.calls and (own or (asked and self.item.get_closest_marker("interleavings") is not None)):
-            pytest.fail(
-                "this test has the marker interleavings and never called interleave: nothing was explored",
-                pytrace=False,
-            )
+        if own or (asked and self.item.get_closest_marker("interleavings") is not None):
+            forgot = "has the marker interleavings and never called interleave"
+        elif self.takes_the_fixture():
+            forgot = "takes the fixture interleave and never called it"
+        else:
+            return
+        pytest.fail(f"this test {forgot}: nothing was explored", pytrace=False)
+
+    def takes_the_fixture(self) -> bool:
+        """Whether the test function has an argument for it, and no other fixture of that name stands in its place."""
+        item = self.item
+        if not isinstance(item, pytest.Function) or not isinstance(item.funcargs.get("interleave"), Interleave):
+            return False
+        return "interleave" in inspect.signature(item.obj).parameters
 
     def reported(self, error: BaseException) -> None:
         """A failure was reported; the first that has a schedule is the one to keep."""

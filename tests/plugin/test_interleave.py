@@ -349,6 +349,46 @@ def test_a_marker_on_a_test_that_explores_nothing_fails_it(pytester: pytest.Pyte
     assert result.stdout.str().splitlines().count(line) == 2
 
 
+def test_to_take_the_fixture_and_never_call_it_fails_a_test(pytester: pytest.Pytester, tests: Tests) -> None:
+    tests("""
+        from hypothesis import given
+        from hypothesis import strategies as st
+
+        def test_forgets(interleave):
+            pass
+
+        class TestMethods:
+            def test_forgets_too(self, interleave):
+                pass
+
+        @given(number=st.just(1))
+        def test_forgets_what_was_drawn(interleave, number):
+            pass
+
+        def test_skips(interleave):
+            pytest.skip("not here")
+
+        @pytest.fixture
+        def explore(interleave):
+            return interleave
+
+        def test_may_need_it(explore):
+            pass
+
+        class TestTheirs:
+            @pytest.fixture
+            def interleave(self):
+                return zip
+
+            def test_another_fixture_of_that_name(self, interleave):
+                pass
+    """)
+    result = pytester.runpytest_inprocess("-rA")
+    result.assert_outcomes(failed=3, passed=2, skipped=1)
+    line = "this test takes the fixture interleave and never called it: nothing was explored"
+    assert result.stdout.str().splitlines().count(line) == 3
+
+
 def test_a_sampler_for_all_tests_passes_only_those_that_may_be_incomplete(
     pytester: pytest.Pytester, tests: Tests
 ) -> None:
