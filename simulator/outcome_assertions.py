@@ -23,7 +23,7 @@ from simulator.search.budget import Budget, Stop
 from simulator.search.reduced import ReducedGraph
 from simulator.search.replay import run_of
 from simulator.search.shortest import MAX_NODES, shortest_schedules
-from simulator.serial import serial_states
+from simulator.serial import LOOK_AT_CLOCK, serial_states
 from simulator.trace import Run
 from simulator.values import Key
 
@@ -48,7 +48,8 @@ def assert_serializable(
     The oracle that needs no invariant: a lost update, a torn read, a deadlock or a failed check that no serial order
     shows is an outcome of none; who of interchangeable threads fails or waits makes no difference. `observe` says what of
     the memory counts, where not all of it does. What the locks and local variables are in the end does not count. Where
-    no serial order ends, there is nothing to hold outcomes against: an IncompleteFailure, whatever `incomplete_ok` says.
+    no serial order ends, or `budget` ends before all were looked at, there is nothing to hold outcomes against: an
+    IncompleteFailure, whatever `incomplete_ok` says.
 
     >>> from simulator.ops import Read, Write
     >>> def body():
@@ -64,20 +65,16 @@ def assert_serializable(
     needs_program(said, program)
     budget = limits(said, budget)
     machine = Machine(program)
+    view = View(_alike(program), observe)
     try:
-        serial = serial_states(machine)
+        expected = _serial_endings(machine, view, budget)
     except LimitError as error:
         raise IncompleteFailure(f"{said}: the serial orders are not known: {error}") from None
-    if not serial:
+    if not expected:
         raise IncompleteFailure(
             f"{said}: no serial order of the threads comes to an end: in each, some thread runs for ever once it is alone, so "
             "there is nothing to hold outcomes against; give its loop a last turn, or use assert_invariant"
         )
-    view = View(_alike(program), observe)
-    expected: dict[Key, tuple[Ending, tuple[str, ...]]] = {}
-    for state, order in serial.items():
-        ending = Ending.of(machine.situation(state))
-        expected.setdefault(view.key(ending), (ending, order))
     report = checked(said, program, [], budget, scheduler, seed, incomplete_ok, crashes_ok)
     report, endings = _endings(machine, view, report, budget, seed)
     others = [ending for key, ending in endings.items() if key not in expected]
@@ -175,6 +172,17 @@ def assert_same_outcomes(
 def _alike(program: Program) -> tuple[tuple[str, ...], ...]:
     """The names of interchangeable threads, in one order whatever the order of the threads."""
     return tuple(sorted(tuple(sorted(program.threads[n] for n in group)) for group in program.interchangeable()))
+
+
+def _serial_endings(machine: Machine, view: View, budget: Budget) -> dict[Key, tuple[Ending, tuple[str, ...]]]:
+    """How serial orders end, each ending that differs with the first order that has it. Raises LimitError."""
+    found: dict[Key, tuple[Ending, tuple[str, ...]]] = {}
+    for done, (state, order) in enumerate(serial_states(machine, budget=budget).items(), start=1):
+        ending = Ending.of(machine.situation(state))
+        found.setdefault(view.key(ending), (ending, order))
+        if done % LOOK_AT_CLOCK == 0 and budget.late(budget.deadline(), done):
+            raise LimitError("the time was up (timeout)")
+    return found
 
 
 def _endings(
