@@ -13,14 +13,12 @@ Nothing hangs: every wait has a limit, and threads that are still going when the
 
 from __future__ import annotations
 
-import ctypes
 import enum
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, MutableMapping
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, assert_never
+from typing import Any, assert_never
 
 from simulator.bodies import Answer, Automaton, End, Raised, SourceLine
 from simulator.errors import ProgramError, ScheduleError, UsageError, nearest
@@ -43,118 +41,18 @@ from simulator.ops import (
     show_value,
 )
 from simulator.program import Program
-from simulator.trace import Event, Outcome, Run, Schedule, Threw, plain
+from simulator.real.forced import Blocked, Difference, Divergence, Forced, Step
+from simulator.real.unwinding import LEAVE_WITHIN, Unwound, end_threads
+from simulator.trace import Event, Outcome, Run, Schedule, Threw
 from simulator.values import value_key
 
 __all__ = ["Blocked", "Difference", "Divergence", "Forced", "Step", "first_difference", "force"]
 
 BLOCKED_AFTER = 0.02
 """Seconds that a thread really waits for a lock before it counts as blocked: nobody runs who could free it."""
-LEAVE_WITHIN = 1.0
-"""Seconds that a thread gets to leave once the run is over, before it is interrupted."""
 RELEASES_WITHOUT_STEP = 1000
 
 Memory = Callable[[Mapping[Hashable, Any]], MutableMapping[Hashable, Any]]
-
-
-class Step(NamedTuple):
-    """One operation that a real thread performed, and its `answer`, or what was `raised` in the body instead."""
-
-    thread: str
-    operation: Operation
-    answer: object
-    where: SourceLine
-    raised: str = ""
-
-    def __str__(self) -> str:
-        got = (
-            f" raised {self.raised}" if self.raised else "" if self.answer is None else f" → {show_value(self.answer)}"
-        )
-        return f"{self.thread}: {describe(self.operation)}{got}"
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """A thread that really tried to take a lock when the schedule was over, and did not get it; `holder` has it."""
-
-    thread: str
-    lock: Hashable
-    holder: str | None
-
-    def __str__(self) -> str:
-        held = f", held by {self.holder}" if self.holder is not None else ""
-        return f"{self.thread} wants {show_name(self.lock)}{held}"
-
-
-@dataclass(frozen=True, slots=True)
-class Divergence:
-    """Where real threads stopped following the schedule (step 1 is the first), and why."""
-
-    step: int
-    why: str
-
-    def __str__(self) -> str:
-        return f"step {self.step}: {self.why}"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The first step at which real threads and the model disagree (step 1 is the first), and how."""
-
-    step: int
-    why: str
-
-    def __str__(self) -> str:
-        return f"step {self.step}: {self.why}"
-
-
-@dataclass(frozen=True, slots=True)
-class Forced:
-    """What real threads did when they were made to follow a schedule.
-
-    `outcome` is None where the program could have gone on; "deadlocked" means that every thread in `blocked` really
-    tried to take its lock and did not get it. `running` names threads that could not be stopped: empty unless a body
-    never yields.
-    """
-
-    schedule: Schedule
-    log: tuple[Step, ...]
-    outcome: Outcome | None
-    memory: tuple[tuple[Hashable, Any], ...]
-    ends: tuple[tuple[str, End | None], ...]
-    blocked: tuple[Blocked, ...] = ()
-    diverged: Divergence | None = None
-    running: tuple[str, ...] = ()
-
-    @property
-    def followed(self) -> bool:
-        """Whether the schedule was followed to its end."""
-        return self.diverged is None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The forced run in plain types."""
-        return {
-            "schedule": str(self.schedule),
-            "followed": self.followed,
-            "diverged": None if self.diverged is None else {"step": self.diverged.step, "why": self.diverged.why},
-            "outcome": None if self.outcome is None else str(self.outcome),
-            "steps": [
-                {"step": number, "thread": step.thread, "does": describe(step.operation), "answer": plain(step.answer)}
-                for number, step in enumerate(self.log, start=1)
-            ],
-            "blocked": [
-                {"thread": waits.thread, "lock": show_name(waits.lock), "holder": waits.holder}
-                for waits in self.blocked
-            ],
-        }
-
-    def __str__(self) -> str:
-        lines = [str(step) for step in self.log]
-        lines += [f"blocked: {waits}" for waits in self.blocked]
-        if self.diverged is not None:
-            lines.append(f"left the schedule at {self.diverged}")
-        lines.append(f"outcome: {self.outcome}" if self.outcome is not None else "stopped before the end")
-        return "\n".join(lines)
 
 
 def force(program: Program, schedule: Schedule, *, timeout: float = 10.0, memory: Memory = dict) -> Forced:
@@ -236,10 +134,6 @@ class _Task(enum.Enum):
     """Run to the first operation."""
     STEP = enum.auto()
     """Perform the operation that it stands at, and run to the next."""
-
-
-class _Unwound(BaseException):
-    """Ends a thread that does not come back by itself. No `except Exception` of a body may eat it."""
 
 
 class _Worker:
@@ -364,16 +258,10 @@ class _Forcing:
     def _unwind(self) -> tuple[str, ...]:
         """End every thread; those that cannot be ended are named."""
         self.over = True
-        started = [worker for worker in self.workers.values() if worker.thread.ident is not None]
-        for worker in started:
+        for worker in self.workers.values():
             if worker.baton.locked():
                 worker.baton.release()
-        _join(started)
-        stuck = [worker for worker in started if worker.thread.is_alive()]
-        for worker in stuck:
-            _interrupt(worker.thread)
-        _join(stuck)
-        return tuple(worker.thread.name for worker in stuck if worker.thread.is_alive())
+        return end_threads([worker.thread for worker in self.workers.values()])
 
     # -- the threads of the program
 
@@ -386,7 +274,7 @@ class _Forcing:
                     self._probe(worker)
                 else:
                     self._carry_on(name, worker)
-        except _Unwound:
+        except Unwound:
             pass
         except BaseException as error:
             self.failure = error
@@ -524,15 +412,3 @@ def _attempt(compute: Callable[[], object]) -> Answer:
         return compute()
     except Exception as error:
         return Raised(error)
-
-
-def _join(workers: list[_Worker]) -> None:
-    deadline = time.monotonic() + LEAVE_WITHIN
-    for worker in workers:
-        worker.thread.join(max(0.0, deadline - time.monotonic()))
-
-
-def _interrupt(thread: threading.Thread) -> None:
-    """Raise `_Unwound` in a thread that runs Python code of its own and does not come back."""
-    if thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Unwound))

@@ -1,0 +1,185 @@
+"""At which instruction of a code object a thread has to be stopped, so that what happens at a site has not happened yet.
+
+A site is a span of source (`simulator.source.sites`); an instruction of CPython knows the span that it was made for
+(`co_positions()`). Where these are the same and the instruction is of the site's kind, that is the place. Where the
+compiler puts another span, the rules below say how it is found all the same, and hold on CPython 3.11, 3.12 and 3.13.
+A site may have several places, for the compiler copies `finally` blocks and the tests of `while`. A site without one,
+because it was optimised away or cannot be told from another, is left out of the answer and never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from opcode import opname
+from types import CodeType
+from typing import NamedTuple
+
+from simulator.source.sites import Site
+
+__all__ = ["offsets"]
+
+_TRUTH = frozenset(
+    {
+        # 3.13 asks for the truth in an instruction of its own; the jump after it only looks.
+        "TO_BOOL",
+        "UNARY_NOT",
+        "POP_JUMP_IF_TRUE",
+        "POP_JUMP_IF_FALSE",
+        "POP_JUMP_FORWARD_IF_TRUE",
+        "POP_JUMP_FORWARD_IF_FALSE",
+        "POP_JUMP_BACKWARD_IF_TRUE",
+        "POP_JUMP_BACKWARD_IF_FALSE",
+        "JUMP_IF_TRUE_OR_POP",
+        "JUMP_IF_FALSE_OR_POP",
+    }
+)
+
+INSTRUCTIONS = {
+    # The special forms of 3.12 (one instruction for `super().name`, for x[a:b]) stand beside the general ones.
+    "load attribute": frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}),
+    "store attribute": frozenset({"STORE_ATTR"}),
+    "delete attribute": frozenset({"DELETE_ATTR"}),
+    "load item": frozenset({"BINARY_SUBSCR", "BINARY_SLICE"}),
+    "store item": frozenset({"STORE_SUBSCR", "STORE_SLICE"}),
+    "delete item": frozenset({"DELETE_SUBSCR"}),
+    "load global": frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}),
+    "store global": frozenset({"STORE_GLOBAL", "STORE_NAME"}),
+    "load nonlocal": frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"}),
+    "store nonlocal": frozenset({"STORE_DEREF"}),
+    "add": frozenset({"BINARY_OP"}),
+    # On 3.11 the call itself happens in PRECALL where the callee is a known builtin: CALL may never be reached.
+    "call": frozenset(
+        {"PRECALL", "CALL_FUNCTION_EX"} if "PRECALL" in opname else {"CALL", "CALL_KW", "CALL_FUNCTION_EX"}
+    ),
+    "next": frozenset({"FOR_ITER"}),
+    "contains": frozenset({"CONTAINS_OP"}),
+    "truth": _TRUTH,
+    "compare": frozenset({"COMPARE_OP", "IS_OP"}),
+    "operator": frozenset({"BINARY_OP", "UNARY_NEGATIVE", "UNARY_INVERT", "UNARY_POSITIVE"}),
+}
+"""The names of the instructions that do what each kind of site says."""
+
+Span = tuple[int | None, int | None, int | None, int | None]
+
+
+class _Instruction(NamedTuple):
+    offset: int
+    """Where the interpreter stops before it: at its first EXTENDED_ARG, if it has any."""
+    name: str
+    span: Span
+
+
+def offsets(code: CodeType, sites: Collection[Site]) -> dict[int, Site]:
+    """The offsets at which a thread in `code` stands before one of `sites`, each with its site.
+
+    Sites that have no instruction in `code` are missing among the answer's values.
+
+    >>> def increment(self):
+    ...     self.count += 1
+    >>> line = increment.__code__.co_firstlineno + 1
+    >>> found = offsets(increment.__code__, [Site(line, line, 4, 14, "load attribute"), Site(line, line, 4, 14, "call")])
+    >>> [site.kind for site in found.values()]
+    ['load attribute']
+    """
+    instructions = list(_instructions(code))
+    found: dict[int, Site] = {}
+    for kind in {site.kind for site in sites}:
+        wanted = [site for site in sites if site.kind == kind]
+        places = [number for number, each in enumerate(instructions) if each.name in INSTRUCTIONS[kind]]
+        if kind == "next":
+            pairs = _turns(instructions, places, wanted)
+        elif kind == "truth":
+            pairs = _truths(instructions, places, wanted)
+        else:
+            pairs = _same_span(instructions, places, wanted)
+        found.update({instructions[number].offset: site for number, site in pairs})
+    return dict(sorted(found.items()))
+
+
+def _instructions(code: CodeType) -> Iterator[_Instruction]:
+    raw, start = code.co_code, 0
+    for number, span in enumerate(code.co_positions()):
+        name = opname[raw[2 * number]]
+        if name == "CACHE":
+            start += 2
+        elif name != "EXTENDED_ARG":
+            yield _Instruction(start, name, span)
+            start = 2 * number + 2
+
+
+def _span(site: Site) -> Span:
+    return site.line, site.end_line, site.column, site.end_column
+
+
+Pairs = Iterator[tuple[int, Site]]
+
+
+def _same_span(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
+    """The rule: the instruction's span is the site's."""
+    by_span = {_span(site): site for site in sites}
+    left = []
+    for number in places:
+        site = by_span.get(instructions[number].span)
+        if site is None:
+            left.append(number)
+        else:
+            yield number, site
+    yield from _moved_down(instructions, left, [site for site in sites if site.line != site.end_line])
+
+
+def _moved_down(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
+    """Attributes on a later line than what they are attributes of, and calls of such.
+
+    For tracebacks the compiler says that they happen at the attribute's name alone. A load ends where its site ends. A
+    call ends, as it says, on the site's last line, in the column in which the name ends; sites are taken from the
+    inside out, and one that could still be two different calls is left out.
+    """
+    left = list(places)
+    for site in sorted(sites, key=lambda site: (site.end_line, site.end_column, -site.line, -site.column)):
+        inside = [
+            number
+            for number in left
+            if _starts_within(instructions[number].span, site) and instructions[number].span[1] == site.end_line
+        ]
+        if site.kind != "call":
+            inside = [number for number in inside if instructions[number].span[3] == site.end_column]
+        if len({instructions[number].span for number in inside}) == 1:
+            left = [number for number in left if number not in inside]
+            yield from ((number, site) for number in inside)
+
+
+def _starts_within(span: Span, site: Site) -> bool:
+    line, _, column, _ = span
+    if line is None or column is None:
+        return False
+    return site.line < line <= site.end_line and (line, column) < (site.end_line, site.end_column)
+
+
+def _turns(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
+    """FOR_ITER follows GET_ITER, which follows the end of the iterable's own expression. Up to 3.12 both have the span
+    of the whole loop; so the one thing that is the same in all versions is what stands before them."""
+    for number in places:
+        if number >= 2 and instructions[number - 1].name == "GET_ITER":
+            before = instructions[number - 2].span
+            yield from ((number, site) for site in sites if _within(before, site))
+
+
+def _within(span: Span, site: Site) -> bool:
+    line, end_line, column, end_column = span
+    if line is None or end_line is None or column is None or end_column is None:
+        return False
+    return (site.line, site.column) <= (line, column) and (end_line, end_column) <= (site.end_line, site.end_column)
+
+
+def _truths(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
+    """What asks for the truth has, in one version or another, the span of the statement, of the value or of `not`; but it
+    directly follows the instruction that made the value (or a copy of it)."""
+    by_span = {_span(site): site for site in sites}
+    for number in places:
+        before = number - 1
+        while before >= 0 and instructions[before].name == "COPY":
+            before -= 1
+        if before >= 0 and instructions[before].name not in _TRUTH:
+            site = by_span.get(instructions[before].span)
+            if site is not None:
+                yield number, site
