@@ -20,7 +20,7 @@ from simulator.machine import Machine, State
 from simulator.ops import show_name
 from simulator.outcome_assertions import assert_same_outcomes, assert_serializable
 from simulator.program import Program, Property
-from simulator.proof import checked, limits, needs_ends, needs_program, over_states
+from simulator.proof import checked, limits, machine_of, needs_ends, needs_program, over_states
 from simulator.report import Report
 from simulator.schedulers import Scheduler
 from simulator.search.budget import Budget
@@ -71,11 +71,11 @@ def assert_deadlock_free(
     __tracebackhide__ = True
     said = "assert_deadlock_free"
     budget = limits(said, budget)
-    report = checked(said, program, [Kind.DEADLOCK], budget, scheduler, seed, incomplete_ok, crashes_ok)
+    machine = machine_of(said, program)
+    report = checked(said, machine, [Kind.DEADLOCK], budget, scheduler, seed, incomplete_ok, crashes_ok)
     assert_report(report, said, incomplete_ok=incomplete_ok)
     if program.all_locks:
         # Where a thread runs on for ever, nothing ends that a deadlock could be seen at.
-        machine = Machine(program)
         stuck = over_states(said, partial(stuck_for_ever, machine), machine, report, budget, incomplete_ok)
         if stuck is not None:
             finding = _standing(machine, *stuck)
@@ -105,10 +105,10 @@ def assert_no_lost_updates(
     ...
     """
     __tracebackhide__ = True
-    report = checked(
-        "assert_no_lost_updates", program, [Kind.LOST_UPDATE], budget, scheduler, seed, incomplete_ok, crashes_ok
-    )
-    return assert_report(report, "assert_no_lost_updates", incomplete_ok=incomplete_ok)
+    said = "assert_no_lost_updates"
+    machine = machine_of(said, program)
+    report = checked(said, machine, [Kind.LOST_UPDATE], budget, scheduler, seed, incomplete_ok, crashes_ok)
+    return assert_report(report, said, incomplete_ok=incomplete_ok)
 
 
 def assert_no_data_races(
@@ -131,10 +131,10 @@ def assert_no_data_races(
     ...
     """
     __tracebackhide__ = True
-    report = checked(
-        "assert_no_data_races", program, [Kind.DATA_RACE], budget, scheduler, seed, incomplete_ok, crashes_ok
-    )
-    return assert_report(report, "assert_no_data_races", incomplete_ok=incomplete_ok)
+    said = "assert_no_data_races"
+    machine = machine_of(said, program)
+    report = checked(said, machine, [Kind.DATA_RACE], budget, scheduler, seed, incomplete_ok, crashes_ok)
+    return assert_report(report, said, incomplete_ok=incomplete_ok)
 
 
 def assert_invariant(
@@ -177,7 +177,8 @@ def assert_invariant(
         raise UsageError(f"{said}: always=True says when an invariant has to hold; give one")
     kinds = [Kind.FAILED_INVARIANT, Kind.FAILED_CHECK, Kind.CRASH]
     budget = limits(said, budget)
-    report = checked(said, program, kinds, budget, scheduler, seed, incomplete_ok, crashes_ok)
+    machine = machine_of(said, program)
+    report = checked(said, machine, kinds, budget, scheduler, seed, incomplete_ok, crashes_ok)
     assert_report(report, said, incomplete_ok=incomplete_ok)
     if not program.final_properties and not program.step_properties:
         raise UsageError(
@@ -185,7 +186,7 @@ def assert_invariant(
             "(assert_clean looks at the checks of threads without)"
         )
     if program.final_properties:
-        needs_ends(said, Machine(program), report, budget, incomplete_ok, kinds=kinds)
+        needs_ends(said, machine, report, budget, incomplete_ok, kinds=kinds)
     return report
 
 
@@ -213,7 +214,8 @@ def assert_lock_order_acyclic(
     """
     __tracebackhide__ = True
     said = "assert_lock_order_acyclic"
-    report = checked(said, program, [Kind.LOCK_ORDER_CYCLE], budget, scheduler, seed, incomplete_ok, crashes_ok)
+    machine = machine_of(said, program)
+    report = checked(said, machine, [Kind.LOCK_ORDER_CYCLE], budget, scheduler, seed, incomplete_ok, crashes_ok)
     if realised_only:
         left = tuple(each for each in report.findings if each.status is not Status.IMPOSSIBLE)
         report = replace(report, findings=left)
@@ -248,10 +250,11 @@ def assert_clean(
     if not asked:
         raise UsageError(f"{said}: kinds is empty, so that nothing could fail; name a kind, or leave it out for all")
     budget = limits(said, budget)
-    report = checked(said, program, asked, budget, scheduler, seed, incomplete_ok, crashes_ok)
+    machine = machine_of(said, program)
+    report = checked(said, machine, asked, budget, scheduler, seed, incomplete_ok, crashes_ok)
     assert_report(report, said, incomplete_ok=incomplete_ok)
     if Kind.DEADLOCK in asked or (program.final_properties and Kind.FAILED_INVARIANT in asked):
-        needs_ends(said, Machine(program), report, budget, incomplete_ok, kinds=asked)
+        needs_ends(said, machine, report, budget, incomplete_ok, kinds=asked)
     return report
 
 

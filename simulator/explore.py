@@ -71,7 +71,7 @@ class Checkpoint(Protocol):
 
 
 def check(
-    program: Program,
+    program: Program | Machine,
     *,
     scheduler: Scheduler | str | None = None,
     seed: int | None = None,
@@ -92,7 +92,8 @@ def check(
     KeyboardInterrupt ends the search and keeps what it had.
 
     Where many programs are checked, `kinds` looks for some kinds of findings only, and without `counted` neither
-    interleavings nor traces are counted: what is found stays the same, without how often it happens.
+    interleavings nor traces are counted: what is found stays the same, without how often it happens. Of a machine, what its
+    automata have grown to so far need not be run again, and what is run now is there for others that ask it.
 
     >>> from simulator.ops import Read, Write
     >>> def body():
@@ -114,7 +115,7 @@ def check(
             raise UsageError("reductions can be switched off of the reduced search: choose that scheduler")
         if checkpoint is not None:
             raise UsageError("a checkpoint needs a scheduler to be chosen, one that goes through runs: dpor, say")
-        machine = Machine(program, merge=merge, bits=COMPACT)
+        machine = _compact(program, merge=merge)
         while True:
             try:
                 return _picked(machine, budget.begun(), asked)
@@ -126,12 +127,21 @@ def check(
         raise UsageError(f"reductions can be switched off of the reduced search; {chosen} has none of them")
     if checkpoint is not None and chosen.visits_states:
         raise UsageError(f"{chosen} cannot be saved and resumed: it goes through states; what goes through runs can")
-    machine = Machine(program, merge=merge, bits=COMPACT)
+    machine = _compact(program, merge=merge)
     while True:
         try:
             return _Check(machine, options, asked, reductions=reductions, checkpoint=checkpoint).report()
         except LayoutFull:
             machine = machine.widened()
+
+
+def _compact(program: Program | Machine, *, merge: bool) -> Machine:
+    """A machine with narrow fields, for states by the million."""
+    if isinstance(program, Program):
+        return Machine(program, merge=merge, bits=COMPACT)
+    if program.merges and not merge:
+        raise UsageError("merge=False does not fit: this machine was made to merge; give the program instead")
+    return program.laid_out(COMPACT)
 
 
 def explore(

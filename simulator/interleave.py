@@ -169,8 +169,9 @@ def explored(program: Program, settings: Settings, *, counted: bool = True) -> R
     """
     __tracebackhide__ = True
     limits = settings.limits.begun()
+    machine = Machine(program)
     report = check(
-        program,
+        machine,
         scheduler=settings.chosen,
         seed=settings.seed,
         bound=settings.bound,
@@ -183,7 +184,7 @@ def explored(program: Program, settings: Settings, *, counted: bool = True) -> R
     assert_report(report, _SAID, incomplete_ok=settings.incomplete_ok)
     needs_ends(
         _SAID,
-        Machine(program),
+        machine,
         report,
         limits,
         settings.incomplete_ok,

@@ -118,15 +118,20 @@ class Machine:
 
     def widened(self) -> Machine:
         """The same machine with fields twice as wide, and the automata that have grown so far."""
-        wider = object.__new__(Machine)
-        wider.program = self.program
-        wider.threads = self.threads
-        wider.merges = self.merges
-        wider._bits = (self._bits[0] * 2, self._bits[1] * 2)
-        wider._values = self._values
-        wider._value_numbers = self._value_numbers
-        wider._lay_out([group.automaton for group in self._classes], tuple(group.threads for group in self._classes))
-        return wider
+        local_bits, value_bits = self._bits
+        return self.laid_out((2 * local_bits, 2 * value_bits))
+
+    def laid_out(self, bits: tuple[int, int]) -> Machine:
+        """Another machine of the program, with fields of these bits. Both share the automata, which grow once for both."""
+        other = object.__new__(Machine)
+        other.program = self.program
+        other.threads = self.threads
+        other.merges = self.merges
+        other._bits = bits
+        other._values = []
+        other._value_numbers = {}
+        other._lay_out([group.automaton for group in self._classes], tuple(group.threads for group in self._classes))
+        return other
 
     def _lay_out(self, automata: list[Automaton], groups: tuple[tuple[int, ...], ...]) -> None:
         """Set up with fields that are wide enough for the first state at least."""

@@ -16,7 +16,7 @@ from simulator.explore import NEAR, explore
 from simulator.failures import IncompleteFailure, InterleavingFailure, assert_report, failure_text
 from simulator.machine import Machine
 from simulator.program import Program
-from simulator.proof import checked, limits, needs_ends, needs_program
+from simulator.proof import checked, limits, machine_of, needs_ends
 from simulator.report import Report
 from simulator.schedulers import Scheduler
 from simulator.search.budget import Budget, Stop
@@ -62,9 +62,8 @@ def assert_serializable(
     """
     __tracebackhide__ = True
     said = "assert_serializable"
-    needs_program(said, program)
+    machine = machine_of(said, program)
     budget = limits(said, budget)
-    machine = Machine(program)
     view = View(_alike(program), observe)
     try:
         expected = _serial_endings(machine, view, budget)
@@ -75,7 +74,7 @@ def assert_serializable(
             f"{said}: no serial order of the threads comes to an end: in each, some thread runs for ever once it is alone, so "
             "there is nothing to hold outcomes against; give its loop a last turn, or use assert_invariant"
         )
-    report = checked(said, program, [], budget, scheduler, seed, incomplete_ok, crashes_ok)
+    report = checked(said, machine, [], budget, scheduler, seed, incomplete_ok, crashes_ok)
     report, endings = _endings(machine, view, report, budget, seed)
     others = [ending for key, ending in endings.items() if key not in expected]
     if others:
@@ -132,24 +131,23 @@ def assert_same_outcomes(
     __tracebackhide__ = True
     said = "assert_same_outcomes"
     programs = (first, second)
-    for program in programs:
-        needs_program(said, program)
+    machines = [machine_of(said, program) for program in programs]
     budget = limits(said, budget)
-    reports = [checked(said, program, [], budget, scheduler, seed, incomplete_ok, crashes_ok) for program in programs]
+    reports = [checked(said, machine, [], budget, scheduler, seed, incomplete_ok, crashes_ok) for machine in machines]
     alike = [_alike(program) for program in programs]
     if alike[0] != alike[1]:
         alike = [(program.threads,) for program in programs]
     views = [View(groups, observe, places=False) for groups in alike]
     endings = []
-    for mine, program in enumerate(programs):
-        reports[mine], found = _endings(Machine(program), views[mine], reports[mine], budget, seed)
+    for mine, machine in enumerate(machines):
+        reports[mine], found = _endings(machine, views[mine], reports[mine], budget, seed)
         endings.append(found)
     for mine, (which, other) in enumerate((("first", "second"), ("second", "first"))):
-        program, report, view, expected = programs[mine], reports[mine], views[mine], endings[1 - mine]
+        machine, report, view, expected = machines[mine], reports[mine], views[mine], endings[1 - mine]
         extra = [ending for key, ending in endings[mine].items() if key not in expected]
         if extra and reports[1 - mine].complete:
             text = f"every outcome is one of the {other} program"
-            finding = _shown(Machine(program), UnexpectedOutcome(text, expected, view), report, budget, seed)
+            finding = _shown(machine, UnexpectedOutcome(text, expected, view), report, budget, seed)
             outcome = _ending(finding, extra, view)
             finding = replace(finding, why=f"the {other} program has other outcomes, over all its interleavings:")
             report = replace(report, findings=(finding, *report.findings))
@@ -163,9 +161,9 @@ def assert_same_outcomes(
                 finding=finding,
                 report=report,
             )
-    for program, report in zip(programs, reports, strict=True):
+    for machine, report in zip(machines, reports, strict=True):
         assert_report(report, said, incomplete_ok=incomplete_ok)
-        needs_ends(said, Machine(program), report, budget, incomplete_ok)
+        needs_ends(said, machine, report, budget, incomplete_ok)
     return reports[0], reports[1]
 
 

@@ -22,7 +22,7 @@ from simulator.search.budget import Budget, Stop
 from simulator.search.no_end import surely_ends, without_end
 from simulator.search.replay import run_of
 
-__all__ = ["checked", "limits", "needs_ends", "needs_program", "over_states"]
+__all__ = ["checked", "limits", "machine_of", "needs_ends", "needs_program", "over_states"]
 
 Found = TypeVar("Found")
 
@@ -48,9 +48,16 @@ def needs_program(said: str, program: object) -> None:
         raise UsageError(f"{said} needs a Program, not {type(program).__name__} {program!r:.60}{called}")
 
 
+def machine_of(said: str, program: Program) -> Machine:
+    """The one machine that an assertion asks everything of, so that the bodies are run once."""
+    __tracebackhide__ = True
+    needs_program(said, program)
+    return Machine(program)
+
+
 def checked(
     said: str,
-    program: Program,
+    machine: Machine,
     kinds: Iterable[Kind | str] | None,
     budget: Budget | None,
     scheduler: Scheduler | str | None,
@@ -60,7 +67,6 @@ def checked(
 ) -> Report:
     """A check without counts. A sampler proves nothing, and is refused before it runs; nor does a thread that crashed."""
     __tracebackhide__ = True
-    needs_program(said, program)
     budget = limits(said, budget)
     names = dict.fromkeys(map(str, Kind if kinds is None else kinds))
     if crashes_ok:
@@ -72,7 +78,7 @@ def checked(
             f"{said}: {Scheduler.named(scheduler)} takes samples and can prove nothing; pass incomplete_ok=True to be content "
             "with them, or leave scheduler out to cover every interleaving"
         )
-    report = check(program, budget=budget, scheduler=scheduler, seed=seed, kinds=names, counted=False)
+    report = check(machine, budget=budget, scheduler=scheduler, seed=seed, kinds=names, counted=False)
     if report.stop is Stop.INTERRUPTED:
         # A check keeps what it had; who ends a test run by Ctrl-C wants it to end.
         raise KeyboardInterrupt

@@ -18,8 +18,10 @@ from simulator.analysis.detector import sightings_in
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Kind, Sighting, Status
 from simulator.explore import Report, Scheduler, check
+from simulator.machine import Machine
 from simulator.program import Program
 from simulator.search.replay import replay
+from simulator.serial import serial_outcomes
 from tests.conftest import PROFILE
 from tests.laws.crowds import crowds
 from tests.laws.programs import Small, any_programs, lock_programs, small_programs, tangled_programs
@@ -117,6 +119,23 @@ def test_every_search_reports_the_same_with_and_without_merging(small: Small) ->
     for scheduler in (None, Scheduler.GRAPH, Scheduler.REDUCED, Scheduler.DPOR, Scheduler.NAIVE):
         merged, unmerged = (check(program, scheduler=scheduler, merge=merge) for merge in (True, False))
         assert said(merged) == said(unmerged), scheduler
+
+
+@some
+@given(ending, st.sampled_from([None, Scheduler.GRAPH, Scheduler.REDUCED, Scheduler.DPOR, Scheduler.NAIVE]))
+def test_a_machine_that_was_used_before_reports_the_same_as_its_program(
+    small: Small, scheduler: Scheduler | None
+) -> None:
+    program = small.program()
+    fresh = check(program, scheduler=scheduler)
+    machine = Machine(program)
+    for _ in range(2):
+        report = check(machine, scheduler=scheduler)
+        assert said(report) == said(fresh)
+        assert report.outcomes == fresh.outcomes
+        assert (report.census, report.trace_census) == (fresh.census, fresh.trace_census)
+        assert report.lock_edges == fresh.lock_edges
+    assert serial_outcomes(machine) == serial_outcomes(program)
 
 
 @some

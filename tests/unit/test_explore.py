@@ -12,6 +12,7 @@ import pytest
 from simulator.analysis.finding import Kind
 from simulator.errors import UsageError
 from simulator.explore import Scheduler, check, explore
+from simulator.machine import Machine
 from simulator.ops import Acquire, Add, Read, Release, Write
 from simulator.program import Program
 from simulator.search.budget import Budget
@@ -102,6 +103,32 @@ def test_options_that_do_not_go_together(options: dict[str, Any], said: str) -> 
     with pytest.raises(UsageError) as caught:
         check(RACY, **options)
     assert said in str(caught.value)
+
+
+def test_a_machine_runs_its_bodies_for_the_first_check_alone() -> None:
+    started = []
+
+    def body() -> Generator[Any, Any, None]:
+        started.append(1)
+        yield Write("x", (yield Read("x")) + 1)
+
+    machine = Machine(Program({"a": body, "b": body}, memory={"x": 0}))
+    first = check(machine)
+    ran = len(started)
+    again = check(machine)
+    assert len(started) == ran
+    assert again.to_dict() == first.to_dict() == check(machine.program).to_dict()
+    assert len(started) > ran
+
+
+def test_what_a_machine_merges_cannot_be_taken_apart() -> None:
+    def body() -> Generator[Any, Any, None]:
+        yield Read("x")
+
+    program = Program({"a": body}, memory={"x": 0})
+    with pytest.raises(UsageError, match="merge=False does not fit: this machine was made to merge"):
+        check(Machine(program), merge=False)
+    assert check(Machine(program, merge=False), merge=False).complete
 
 
 def test_the_state_graph_has_no_runs_to_explore() -> None:
