@@ -30,6 +30,8 @@ from simulator.values import Key, value_key
 __all__ = ["Answer", "Automaton", "End", "Raised", "SourceLine"]
 
 _OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+_FOLLOWING = os.path.join(_OURS, "source", "")
+"""Where plain code is followed: operations are yielded there on behalf of the user's line further out."""
 PATHS_TO_VERIFY = 8
 """How many complete paths of a body are run a second time."""
 FIRST_TIMES = 6
@@ -330,11 +332,13 @@ def _fresh(error: Exception) -> Exception:
 
 
 def _where(generator: Generator[Any, Any, Any]) -> SourceLine:
-    """The line of the innermost `yield` that a suspended generator waits at."""
+    """The line of the innermost `yield` that a suspended generator waits at, in the user's own code."""
     inner: Any = generator
+    frame: FrameType | None = getattr(inner, "gi_frame", None)
     while getattr(inner, "gi_yieldfrom", None) is not None and hasattr(inner.gi_yieldfrom, "gi_frame"):
         inner = inner.gi_yieldfrom
-    frame: FrameType | None = getattr(inner, "gi_frame", None)
+        if not inner.gi_code.co_filename.startswith(_FOLLOWING):
+            frame = inner.gi_frame
     if frame is None:
         return SourceLine("?", 0)
     return SourceLine(frame.f_code.co_filename, frame.f_lineno)

@@ -10,7 +10,8 @@ version, so merging is on only where it was tested (`SUPPORTED`), and everywhere
 never wrong.
 
 Mutable objects are compared by content and by *aliasing*: each gets a number when it is first met, so two equal lists
-are not taken for one list. A frozen dataclass is compared by its attributes. What has an identity that a program could
+are not taken for one list. A frozen dataclass is compared by its attributes, an object with a method `future_state` (ours alone
+have one) by what that says. What has an identity that a program could
 observe and content that we cannot read (a lock, a random generator, an open file, any other object of a user's class)
 is not compared, and neither is a set, whose iteration order depends on its history.
 """
@@ -230,6 +231,9 @@ class _Reader:
         return self._by_content(value, kind)
 
     def _by_content(self, value: Any, kind: type) -> Key:
+        state = getattr(kind, "future_state", None)
+        if state is not None:
+            return (_Is(kind), self.key(state(value)))
         if kind in _RANGE_ITERATORS:
             _, (span,), *position = value.__reduce__()
             return (kind, span.start, span.stop, span.step, *position)

@@ -61,9 +61,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read a memory location; the answer is its value."""
+    """Read a memory location; the answer is its value. An `atomic` one races with no atomic update."""
 
     location: Hashable
+    atomic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +220,8 @@ def footprint(operation: Operation, answer: object) -> Footprint:
     'READ'
     """
     match operation:
-        case Read(location):
-            return Footprint(Access.READ, on_lock=False, name=location, atomic=False)
+        case Read(location, atomic):
+            return Footprint(Access.READ, on_lock=False, name=location, atomic=atomic)
         case Write(location):
             return Footprint(Access.WRITE, on_lock=False, name=location, atomic=False)
         case Update(location):
@@ -263,7 +264,7 @@ def operation_key(operation: Operation | Check) -> Key:
     # Attributes are read by name: patterns with operands take twice as long, and each place of a body comes here.
     match operation:
         case Read():
-            return (Read, value_key(operation.location))
+            return (Read, operation.atomic, value_key(operation.location))
         case Write():
             return (Write, value_key(operation.location), value_key(operation.value))
         case Add():

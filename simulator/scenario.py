@@ -75,15 +75,17 @@ class Plain:
 
     `setup` makes fresh shared state, `workers` gives each thread's name its callable over that state, `observe` reads the
     final memory off it, by the same location names as the program's memory. `namespace` is the globals of the module that the
-    code under test lives in: there, and nowhere else, its name `threading` is stood in for while it runs.
+    code under test lives in: there, and nowhere else, its name `threading` is stood in for while it runs. `invariant` must
+    hold of the shared state when every thread has finished.
     """
 
     setup: Callable[[], Any]
     workers: Callable[[Any], Mapping[str, Callable[[], object]]]
-    observe: Callable[[Any], Mapping[Hashable, Any]]
-    namespace: dict[str, Any]
+    observe: Callable[[Any], Mapping[Hashable, Any]] | None = None
+    namespace: dict[str, Any] | None = None
     source: str = ""
     """What the reader should look at: file and line, or the statement that matters."""
+    invariant: Callable[[Any], bool] | None = None
 
 
 class Scenario:

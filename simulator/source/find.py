@@ -1,0 +1,114 @@
+"""From a function to its syntax tree: the file is read and parsed once, and the function found in it by name and line.
+
+Knows files and positions; does not know what the code means. Lambdas are found by the columns of their instructions, so two
+on one line are told apart.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+from functools import lru_cache
+from types import CodeType, FunctionType
+
+from simulator.errors import ProgramError
+
+__all__ = ["Scope", "nested_code", "source_file", "syntax_of"]
+
+Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def syntax_of(function: FunctionType) -> tuple[Scope, ast.Module]:
+    """The tree of a function, and of the file that it stands in.
+
+    Raises ProgramError when there is no source, or the function is not where its code says that it stands.
+
+    >>> syntax_of(source_file)[0].name
+    'source_file'
+    """
+    code = function.__code__
+    file = source_file(function)
+    if file is None:
+        raise ProgramError(
+            f"{code.co_filename}: the source of {function.__qualname__!r} cannot be read, so it cannot be followed; "
+            "write it in a file"
+        )
+    module = _tree(file)
+    nodes = [node for node in _scopes(file).get(_first_line(code), ()) if _name(node) == code.co_name]
+    if len(nodes) > 1:
+        nodes = [node for node in nodes if _spans(node, code)] or nodes
+    if not nodes:
+        raise ProgramError(
+            f"{file}:{code.co_firstlineno}: {function.__qualname__!r} does not stand here; was the file changed after it was "
+            "imported?"
+        )
+    return nodes[0], module
+
+
+def source_file(function: FunctionType) -> str | None:
+    """The file that a function was written in; None where its source cannot be read."""
+    file = function.__code__.co_filename
+    if file.startswith("<") and file not in linecache.cache:
+        return None
+    try:
+        module = inspect.getmodule(function)
+        lines = linecache.getlines(file, None if module is None else vars(module))
+    except OSError:
+        return None
+    return file if lines else None
+
+
+def nested_code(code: CodeType, node: ast.AST, name: str) -> CodeType:
+    """The code of a function, lambda or comprehension written inside another; the outer one where it has none of its own.
+
+    From Python 3.12 on, most comprehensions are a part of the code around them.
+    """
+    line = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])  # type: ignore[attr-defined]
+    found = [
+        constant
+        for constant in code.co_consts
+        if isinstance(constant, CodeType) and constant.co_name == name and constant.co_firstlineno == line
+    ]
+    if len(found) > 1:
+        found = [constant for constant in found if _spans(node, constant)] or found
+    return found[0] if found else code
+
+
+@lru_cache(maxsize=256)
+def _tree(file: str) -> ast.Module:
+    try:
+        return ast.parse("".join(linecache.getlines(file)), file)
+    except SyntaxError as error:
+        raise ProgramError(f"{file}:{error.lineno}: does not compile: {error.msg}") from None
+
+
+@lru_cache(maxsize=256)
+def _scopes(file: str) -> dict[int, list[Scope]]:
+    """All functions and lambdas of a file by the line that their code starts at."""
+    found: dict[int, list[Scope]] = {}
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, Scope):
+            lines = [node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))]
+            found.setdefault(min(lines), []).append(node)
+    return found
+
+
+def _name(node: Scope) -> str:
+    return "<lambda>" if isinstance(node, ast.Lambda) else node.name
+
+
+def _first_line(code: CodeType) -> int:
+    return code.co_firstlineno
+
+
+def _spans(node: ast.AST, code: CodeType) -> bool:
+    """Whether the instructions of a code lie within a node."""
+    start = (node.lineno, node.col_offset)  # type: ignore[attr-defined]
+    end = (node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+    places = [
+        (line, column)
+        for line, _, column, end_column in code.co_positions()
+        if line is not None and column is not None and end_column
+    ]
+    return all(start <= place <= end for place in places[-1:])

@@ -1,0 +1,841 @@
+"""From the syntax tree of an ordinary function to that of a generator function with the same meaning.
+
+Everything in which a shared object may take part becomes a call of the walker (`walk.py`), which yields operations: loads
+and stores of attributes, items and globals, calls, `with`, loops, comparisons. Everything else stays as it is, and so do all
+line numbers. This file knows syntax only; what is shared is found out when the code runs.
+
+Names that begin with `_sim_` are ours. Comprehensions and lambdas become functions of their own, as they are in Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Sequence
+from types import CodeType
+from typing import Protocol, TypeVar
+
+from simulator.errors import ProgramError
+from simulator.source.find import Scope, nested_code
+from simulator.source.sites import Site
+
+__all__ = ["FACTORY", "Names", "rewritten"]
+
+FACTORY = "_sim_factory"
+WALKER = "_sim_walker"
+
+N = TypeVar("N", bound=ast.AST)
+_COMPREHENSIONS = {
+    ast.ListComp: "<listcomp>",
+    ast.SetComp: "<setcomp>",
+    ast.DictComp: "<dictcomp>",
+    ast.GeneratorExp: "<genexpr>",
+}
+_OPERATORS: dict[type[ast.AST], str] = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.MatMult: "matmul", ast.Div: "truediv", ast.Mod: "mod",
+    ast.Pow: "pow", ast.LShift: "lshift", ast.RShift: "rshift", ast.BitOr: "or", ast.BitXor: "xor", ast.BitAnd: "and",
+    ast.FloorDiv: "floordiv", ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
+}  # fmt: skip
+
+
+class Names(Protocol):
+    """What the rewriter has to be told of names and to tell of places."""
+
+    def is_written(self, name: str) -> bool:
+        """Whether some function may assign this global."""
+
+    def is_builtin(self, name: str) -> bool:
+        """Whether a global name is Python's own."""
+
+    def constant(self, name: str) -> None:
+        """Take note that a global which nobody assigns is used."""
+
+    def is_shared_cell(self, name: str) -> bool:
+        """Whether a variable of an enclosing function may be assigned by one of the threads."""
+
+    def site(self, code: CodeType, site: Site) -> int:
+        """A number for a place."""
+
+    @property
+    def switches_at_branches(self) -> bool:
+        """Whether the interpreter may switch threads at conditional jumps."""
+
+    @property
+    def switches(self) -> bool:
+        """Whether the interpreter switches threads only at some bytecodes."""
+
+
+def rewritten(node: Scope, code: CodeType, names: Names, file: str) -> ast.Module:
+    """A module with a factory: given the values of the free variables, it makes the generator function.
+
+    Raises ProgramError, with file and line, for syntax that cannot be followed.
+    """
+    writer = _Function(node, code, names, file, frozenset(code.co_freevars))
+    function = writer.definition("_sim_function")
+    factory = ast.FunctionDef(
+        name=FACTORY,
+        args=_arguments([*(f"{name}" for name in code.co_freevars)]),
+        body=[function, ast.Return(_name("_sim_function"))],
+        decorator_list=[],
+        returns=None,
+        type_comment=None,
+        type_params=[],
+    )
+    module = ast.Module([ast.copy_location(factory, node)], [])
+    return ast.fix_missing_locations(module)
+
+
+def _arguments(names: Sequence[str]) -> ast.arguments:
+    return ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
+
+
+def _name(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def _store(name: str) -> ast.Name:
+    return ast.Name(name, ast.Store())
+
+
+def _ask(method: str, *arguments: ast.expr) -> ast.expr:
+    """What the walker has to do, step by step."""
+    called = ast.Call(ast.Attribute(_name(WALKER), method, ast.Load()), list(arguments), [])
+    return ast.YieldFrom(called)
+
+
+class _Function:
+    """One function, lambda or comprehension on its way to a generator function."""
+
+    def __init__(self, node: ast.AST, code: CodeType, names: Names, file: str, outer: frozenset[str]) -> None:
+        self.node = node
+        self.code = code
+        self.names = names
+        self.file = file
+        self.outer = outer
+        self.globals, self.nonlocals, self.bound = _bound(node)
+        self.before: list[ast.stmt] = []
+        self.count = 0
+        self.loop_depth = 0
+
+    # -- definitions
+
+    def definition(self, name: str) -> ast.FunctionDef:
+        """The generator function, whose first parameter is the walker."""
+        node = self.node
+        assert isinstance(node, Scope)
+        if isinstance(node, ast.AsyncFunctionDef):
+            raise self._refused(node, "an async function")
+        arguments = copy.deepcopy(node.args)
+        arguments.posonlyargs = [ast.arg(WALKER), *arguments.posonlyargs]
+        for each in [
+            *arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg
+        ]:  # fmt: skip
+            if each is not None:
+                each.annotation = None
+        # Defaults are given by whoever calls: they were worked out when the function was defined.
+        arguments.defaults = [_name("_sim_default") for _ in arguments.defaults]
+        arguments.kw_defaults = [None if each is None else _name("_sim_default") for each in arguments.kw_defaults]
+        if isinstance(node, ast.Lambda):
+            body: list[ast.stmt] = self._with_hoisted(lambda: [ast.Return(self.expr(node.body))], node.body)
+        else:
+            body = self.block(node.body)
+        # A generator function even where nothing is yielded.
+        never = ast.copy_location(ast.If(ast.Constant(False), [ast.Expr(ast.Yield(None))], []), node)
+        declared: list[ast.stmt] = [ast.Nonlocal(sorted(self.nonlocals))] if self.nonlocals else []
+        return ast.copy_location(
+            ast.FunctionDef(
+                name=name, args=arguments, body=[*declared, never, *body], decorator_list=[], returns=None,
+                type_comment=None, type_params=[],
+            ),
+            node,
+        )  # fmt: skip
+
+    def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """Statements, rewritten."""
+        return [
+            each for statement in statements for each in self._with_hoisted(lambda s=statement: self.stmt(s), statement)
+        ]  # type: ignore[misc]
+
+    def _with_hoisted(self, make: Callable[[], list[ast.stmt]], place: ast.AST) -> list[ast.stmt]:
+        outer, self.before = self.before, []
+        made = make()
+        hoisted, self.before = self.before, outer
+        return [_located(each, place) for each in [*hoisted, *made]]
+
+    def temporary(self) -> str:
+        """A new variable of ours."""
+        self.count += 1
+        return f"_sim_{self.count}"
+
+    def site(self, node: ast.AST, kind: str) -> ast.expr:
+        """The number of a place, as an expression."""
+        place = Site(node.lineno, node.end_lineno, node.col_offset, node.end_col_offset, kind)  # type: ignore[attr-defined]
+        return ast.Constant(self.names.site(self.code, place))
+
+    def _refused(self, node: ast.AST, what: str) -> ProgramError:
+        return ProgramError(f"{self.file}:{getattr(node, 'lineno', '?')}: {what} cannot be followed")
+
+    # -- statements
+
+    def stmt(self, node: ast.stmt) -> list[ast.stmt]:
+        """One statement, rewritten."""
+        match node:
+            case ast.Expr(value):
+                return [ast.Expr(self.expr(value))]
+            case ast.Assign(targets, value):
+                made: list[ast.stmt] = []
+                if len(targets) == 1:
+                    return self.assign(targets[0], self.expr(value))
+                held = self.temporary()
+                made.append(ast.Assign([_store(held)], self.expr(value)))
+                for target in targets:
+                    made += self.assign(target, _name(held))
+                return made
+            case ast.AnnAssign(target, _, value):
+                return [] if value is None else self.assign(target, self.expr(value))
+            case ast.AugAssign():
+                return self.augmented(node)
+            case ast.Return(value):
+                return [ast.Return(None if value is None else self.expr(value))]
+            case ast.Delete(targets):
+                return [each for target in targets for each in self.delete(target)]
+            case ast.If(test, body, orelse):
+                return [ast.If(self.test(test), self.block(body), self.block(orelse))]
+            case ast.While():
+                return self.while_(node)
+            case ast.For():
+                return self.for_(node)
+            case ast.With():
+                return self.with_(node)
+            case ast.Try(body, handlers, orelse, finalbody):
+                return [
+                    ast.Try(
+                        self.block(body),
+                        [
+                            _located(
+                                ast.ExceptHandler(
+                                    None if each.type is None else self.expr(each.type),
+                                    each.name,
+                                    self.block(each.body),
+                                ),
+                                each,
+                            )
+                            for each in handlers
+                        ],
+                        self.block(orelse),
+                        self._finally(finalbody),
+                    )
+                ]
+            case ast.Raise(exc, cause):
+                return [
+                    ast.Raise(None if exc is None else self.raised(exc), None if cause is None else self.expr(cause))
+                ]
+            case ast.Assert(test, msg):
+                raised = ast.Raise(ast.Call(_name("AssertionError"), [] if msg is None else [self.expr(msg)], []), None)
+                return [ast.If(ast.UnaryOp(ast.Not(), self.test(test)), [_located(raised, node)], [])]
+            case ast.Continue():
+                return [*self.turn("back"), node]
+            case ast.Pass() | ast.Break() | ast.Import() | ast.ImportFrom():
+                return [node]
+            case ast.Global() | ast.Nonlocal():
+                return []
+            case ast.FunctionDef():
+                return self.function(node)
+            case ast.Match(subject, cases):
+                plain = _ask("plain", self.expr(subject), ast.Constant(node.lineno))
+                return [
+                    ast.Match(
+                        plain,
+                        [
+                            ast.match_case(
+                                each.pattern,
+                                None if each.guard is None else self.test(each.guard),
+                                self.block(each.body),
+                            )
+                            for each in cases
+                        ],
+                    )
+                ]
+            case ast.ClassDef():
+                raise self._refused(node, f"the class {node.name!r} inside a function")
+            case ast.AsyncFor() | ast.AsyncWith() | ast.AsyncFunctionDef():
+                raise self._refused(node, "async code")
+            case _:
+                raise self._refused(node, type(node).__name__)
+
+    def _finally(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
+        return self.block(body)
+
+    def raised(self, exc: ast.expr) -> ast.expr:
+        """`raise ValueError(...)`: an exception is made as Python makes it."""
+        return self.expr(exc)
+
+    def function(self, node: ast.FunctionDef) -> list[ast.stmt]:
+        """A function inside a function."""
+        if node.decorator_list:
+            raise self._refused(node, f"the decorator of the inner function {node.name!r}")
+        return [*self._inner(node, node.name), ast.Assign([_store(node.name)], self._made(node, node.name))]
+
+    def _inner(self, node: ast.FunctionDef | ast.Lambda, name: str) -> list[ast.stmt]:
+        code = nested_code(self.code, node, "<lambda>" if isinstance(node, ast.Lambda) else name)
+        inside = _Function(node, code, self.names, self.file, self.outer | self.bound)
+        inside.count = self.count + 1000
+        definition = inside.definition(f"_sim_{name.strip('<>')}_{node.lineno}_{node.col_offset}")
+        defaults = [*node.args.defaults, *(each for each in node.args.kw_defaults if each is not None)]
+        arguments = definition.args
+        values = iter([self.expr(each) for each in defaults])
+        arguments.defaults = [next(values) for _ in arguments.defaults]
+        arguments.kw_defaults = [None if each is None else next(values) for each in arguments.kw_defaults]
+        return [_located(definition, node)]
+
+    def _made(self, node: ast.FunctionDef | ast.Lambda, name: str) -> ast.expr:
+        made = f"_sim_{name.strip('<>')}_{node.lineno}_{node.col_offset}"
+        return ast.Call(_name("_sim_Inner"), [_name(made), ast.Constant(name)], [])
+
+    def assign(self, target: ast.expr, value: ast.expr) -> list[ast.stmt]:
+        """`target = value`, whose value is rewritten already."""
+        match target:
+            case ast.Name(name):
+                if self.is_written_global(name):
+                    return [
+                        ast.Expr(_ask("store_global", ast.Constant(name), value, self.site(target, "store global")))
+                    ]
+                if self.is_cell(name):
+                    return [ast.Expr(_ask("store_cell", _name(name), value, self.site(target, "store nonlocal")))]
+                return [ast.Assign([_store(name)], value)]
+            case ast.Attribute(owner, attribute):
+                held = self.temporary()
+                return [
+                    ast.Assign([_store(held)], value),
+                    ast.Expr(
+                        _ask(
+                            "store", self.expr(owner), ast.Constant(_mangled(attribute, self.code)), _name(held),
+                            self.site(target, "store attribute"),
+                        )
+                    ),
+                ]  # fmt: skip
+            case ast.Subscript(owner, key):
+                held = self.temporary()
+                return [
+                    ast.Assign([_store(held)], value),
+                    ast.Expr(
+                        _ask(
+                            "store_item", self.expr(owner), self.expr(key), _name(held), self.site(target, "store item")
+                        )
+                    ),
+                ]
+            case ast.Tuple(parts) | ast.List(parts):
+                temporaries = [self.temporary() for _ in parts]
+                stores: list[ast.expr] = [
+                    ast.Starred(_store(each), ast.Store()) if isinstance(part, ast.Starred) else _store(each)
+                    for part, each in zip(parts, temporaries, strict=True)
+                ]
+                made: list[ast.stmt] = [ast.Assign([ast.Tuple(stores, ast.Store())], _ask("unpack", value))]
+                for part, each in zip(parts, temporaries, strict=True):
+                    made += self.assign(part.value if isinstance(part, ast.Starred) else part, _name(each))
+                return made
+            case _:
+                raise self._refused(target, "this assignment")
+
+    def augmented(self, node: ast.AugAssign) -> list[ast.stmt]:
+        """`target += value`: a load, the arithmetic, a store."""
+        operator = ast.Constant(_OPERATORS[type(node.op)])
+        target = node.target
+        made: list[ast.stmt] = []
+        old, new = self.temporary(), self.temporary()
+
+        def arithmetic(owner: ast.expr) -> ast.stmt:
+            return ast.Assign(
+                [_store(new)],
+                _ask("augment", operator, _name(old), self.expr(node.value), self.site(node, "add"), owner),
+            )
+
+        match target:
+            case ast.Name(name):
+                if not (self.is_written_global(name) or self.is_cell(name)):
+                    made.append(ast.Assign([_store(old)], _name(name)))
+                    return [*made, arithmetic(ast.Constant(False)), ast.Assign([_store(name)], _name(new))]
+                made.append(ast.Assign([_store(old)], self.expr(ast.copy_location(ast.Name(name, ast.Load()), target))))
+                return [*made, arithmetic(ast.Constant(True)), *self.assign(target, _name(new))]
+            case ast.Attribute(owner, attribute):
+                held = self.temporary()
+                name = ast.Constant(_mangled(attribute, self.code))
+                return [
+                    ast.Assign([_store(held)], self.expr(owner)),
+                    ast.Assign([_store(old)], _ask("load", _name(held), name, self.site(target, "load attribute"))),
+                    arithmetic(_name(held)),
+                    ast.Expr(_ask("store", _name(held), name, _name(new), self.site(target, "store attribute"))),
+                ]
+            case ast.Subscript(owner, key):
+                held, at = self.temporary(), self.temporary()
+                return [
+                    ast.Assign([_store(held)], self.expr(owner)),
+                    ast.Assign([_store(at)], self.expr(key)),
+                    ast.Assign(
+                        [_store(old)], _ask("load_item", _name(held), _name(at), self.site(target, "load item"))
+                    ),
+                    arithmetic(_name(held)),
+                    ast.Expr(_ask("store_item", _name(held), _name(at), _name(new), self.site(target, "store item"))),
+                ]
+
+    def delete(self, target: ast.expr) -> list[ast.stmt]:
+        """`del target`."""
+        match target:
+            case ast.Name(name):
+                if self.is_written_global(name) or self.is_cell(name):
+                    raise self._refused(target, f"deleting {name!r}, which is shared,")
+                return [ast.Delete([ast.Name(name, ast.Del())])]
+            case ast.Attribute(owner, attribute):
+                return [
+                    ast.Expr(
+                        _ask(
+                            "delete",
+                            self.expr(owner),
+                            ast.Constant(_mangled(attribute, self.code)),
+                            self.site(target, "delete attribute"),
+                        )
+                    )
+                ]
+            case ast.Subscript(owner, key):
+                return [
+                    ast.Expr(_ask("delete_item", self.expr(owner), self.expr(key), self.site(target, "delete item")))
+                ]
+            case ast.Tuple(parts) | ast.List(parts):
+                return [each for part in parts for each in self.delete(part)]
+            case _:
+                raise self._refused(target, "this deletion")
+
+    def turn(self, what: str) -> list[ast.stmt]:
+        """A place where the interpreter may switch threads."""
+        return [ast.Expr(_ask("switch", ast.Constant(what)))] if self.names.switches else []
+
+    def while_(self, node: ast.While) -> list[ast.stmt]:
+        """The test is looked at again before the jump back, which is where the interpreter may switch threads."""
+        before: list[ast.stmt] = []
+        first: list[ast.stmt] = [ast.Expr(_ask("again"))]
+        if self.names.switches:
+            flag = self.temporary()
+            before = [ast.Assign([_store(flag)], ast.Constant(False))]
+            first += [
+                ast.If(_name(flag), self.turn("back"), []),
+                ast.Assign([_store(flag)], ast.Constant(True)),
+            ]
+        # `continue` jumps to the test as well, so there is nothing to be said before it.
+        return [
+            *before,
+            ast.While(self.test(node.test), [*first, *_Loop(self).block(node.body)], self.block(node.orelse)),
+        ]
+
+    def for_(self, node: ast.For) -> list[ast.stmt]:
+        """A loop over a range stays one; any other goes on step by step."""
+        back = self.turn("back")
+        if self.is_range(node.iter) and isinstance(node.target, ast.Name) and not self.is_shared_name(node.target.id):
+            call = node.iter
+            assert isinstance(call, ast.Call)
+            iterated = ast.Call(_name("_sim_range"), [self.expr(each) for each in call.args], [])
+            return [
+                ast.For(
+                    _store(node.target.id), iterated, [*self.block(node.body), *back], self.block(node.orelse), None
+                )
+            ]
+        cursor = self.temporary()
+        value = ast.Attribute(_name(cursor), "value", ast.Load())
+        return [
+            ast.Assign([_store(cursor)], _ask("iterate", self.expr(node.iter))),
+            ast.While(
+                _ask("advance", _name(cursor), self.site(node.iter, "next")),
+                [*self.assign(node.target, value), *self.block(node.body), *back],
+                self.block(node.orelse),
+            ),
+        ]
+
+    def is_range(self, node: ast.expr) -> bool:
+        """Whether an expression is a call of the builtin `range`."""
+        return (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "range"
+            and not node.keywords
+            and not any(isinstance(each, ast.Starred) for each in node.args)
+            and not self.is_local("range")
+            and self.names.is_builtin("range")
+        )
+
+    def with_(self, node: ast.With) -> list[ast.stmt]:
+        """`with`: entered, and left whatever happens, with the exception if there is one."""
+        if len(node.items) > 1:
+            inner = _located(ast.With(node.items[1:], node.body), node)
+            node = _located(ast.With(node.items[:1], [inner]), node)
+        (item,) = node.items
+        manager, entered, left = self.temporary(), self.temporary(), self.temporary()
+        error = self.temporary()
+        made: list[ast.stmt] = [
+            ast.Assign([_store(manager)], self.expr(item.context_expr)),
+            ast.Assign([_store(entered)], _ask("enter", _name(manager))),
+            ast.Assign([_store(left)], ast.Constant(False)),
+        ]
+        body = self.block(node.body)
+        if item.optional_vars is not None:
+            body = [*self.assign(item.optional_vars, _name(entered)), *body]
+        handler = ast.ExceptHandler(
+            _name("BaseException"),
+            error,
+            [
+                ast.Assign([_store(left)], ast.Constant(True)),
+                # A body that nobody resumes is closed: that is no exception of the program's.
+                ast.If(
+                    ast.Compare(ast.Call(_name("type"), [_name(error)], []), [ast.Is()], [_name("GeneratorExit")]),
+                    [ast.Raise(None, None)],
+                    [],
+                ),
+                ast.If(
+                    ast.UnaryOp(ast.Not(), _ask("leave", _name(manager), _name(error))), [ast.Raise(None, None)], []
+                ),
+            ],
+        )
+        final = ast.If(
+            ast.UnaryOp(ast.Not(), _name(left)), [ast.Expr(_ask("leave", _name(manager), ast.Constant(None)))], []
+        )
+        made.append(ast.Try(body, [handler], [], [final]))
+        return made
+
+    # -- names
+
+    def is_local(self, name: str) -> bool:
+        """Whether a name is a variable of this function or one around it."""
+        return (name in self.bound or name in self.outer) and name not in self.globals
+
+    def is_written_global(self, name: str) -> bool:
+        """Whether a name is a global that some function assigns."""
+        return not self.is_local(name) and self.names.is_written(name)
+
+    def is_cell(self, name: str) -> bool:
+        """Whether a name is a variable around the outermost function that some function assigns."""
+        return name not in (self.bound - self.nonlocals) and name in self.outer and self.names.is_shared_cell(name)
+
+    def is_shared_name(self, name: str) -> bool:
+        """Whether others can see what a name is bound to."""
+        return self.is_written_global(name) or self.is_cell(name)
+
+    # -- expressions
+
+    def test(self, node: ast.expr) -> ast.expr:
+        """An expression that is asked whether it is true."""
+        tested = self.expr(node) if _is_boolean(node) else _ask("truth", self.expr(node), self.site(node, "truth"))
+        return _ask("branch", tested) if self.names.switches_at_branches else tested
+
+    def exprs(self, nodes: Sequence[ast.expr]) -> list[ast.expr]:
+        """Several expressions."""
+        return [self.expr(each) for each in nodes]
+
+    def expr(self, node: ast.expr) -> ast.expr:
+        """An expression, rewritten; its place in the source stays."""
+        return _located(self._expr(node), node)
+
+    def _expr(self, node: ast.expr) -> ast.expr:
+        match node:
+            case ast.Constant():
+                return node
+            case ast.Name(name):
+                return self.name(node, name)
+            case ast.Attribute(owner, attribute):
+                return _ask(
+                    "load",
+                    self.expr(owner),
+                    ast.Constant(_mangled(attribute, self.code)),
+                    self.site(node, "load attribute"),
+                )
+            case ast.Subscript(owner, key):
+                return _ask("load_item", self.expr(owner), self.expr(key), self.site(node, "load item"))
+            case ast.Slice(lower, upper, step):
+                parts = [ast.Constant(None) if each is None else self.expr(each) for each in (lower, upper, step)]
+                return ast.Call(_name("_sim_slice"), parts, [])
+            case ast.Call():
+                return self.call(node)
+            case ast.BinOp(left, operator, right):
+                return _ask(
+                    "binary",
+                    ast.Constant(_OPERATORS[type(operator)]),
+                    self.expr(left),
+                    self.expr(right),
+                    self.site(node, "operator"),
+                )
+            case ast.UnaryOp(operator, operand):
+                if isinstance(operator, ast.Not):
+                    return ast.UnaryOp(operator, self.test(operand))
+                return ast.UnaryOp(operator, self.expr(operand))
+            case ast.BoolOp(operator, values):
+                return self.bool_op(operator, values)
+            case ast.Compare():
+                return self.compare(node)
+            case ast.IfExp(test, body, orelse):
+                return ast.IfExp(self.test(test), self.expr(body), self.expr(orelse))
+            case ast.Tuple(parts):
+                return ast.Tuple([self.part(each) for each in parts], ast.Load())
+            case ast.List(parts):
+                return ast.List([self.part(each) for each in parts], ast.Load())
+            case ast.Set(parts):
+                return ast.Set([self.part(each) for each in parts])
+            case ast.Dict(keys, values):
+                made_keys = [None if key is None else self.expr(key) for key in keys]
+                made_values = [
+                    _ask("unpack", self.expr(each)) if key is None else self.expr(each)
+                    for key, each in zip(keys, values, strict=True)
+                ]
+                return ast.Dict(made_keys, made_values)
+            case ast.Starred():
+                return self.part(node)
+            case ast.JoinedStr(values):
+                return ast.JoinedStr([self.expr(each) for each in values])
+            case ast.FormattedValue(value, conversion, spec):
+                shown = _ask("shown", self.expr(value))
+                return ast.FormattedValue(shown, conversion, None if spec is None else self.expr(spec))
+            case ast.NamedExpr(target, value):
+                if self.is_shared_name(target.id):
+                    raise self._refused(node, f"':=' to {target.id!r}, which is shared,")
+                return ast.NamedExpr(_store(target.id), self.expr(value))
+            case ast.Lambda():
+                self.before += self._inner(node, "<lambda>")
+                return self._made(node, "<lambda>")
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                return self.comprehension(node)
+            case ast.Yield() | ast.YieldFrom():
+                raise self._refused(node, "a generator")
+            case ast.Await():
+                raise self._refused(node, "async code")
+            case _:
+                raise self._refused(node, type(node).__name__)
+
+    def part(self, node: ast.expr) -> ast.expr:
+        """An item of a display, or an argument."""
+        if isinstance(node, ast.Starred):
+            return ast.Starred(_ask("unpack", self.expr(node.value)), ast.Load())
+        return self.expr(node)
+
+    def name(self, node: ast.Name, name: str) -> ast.expr:
+        """A variable, or a global."""
+        if self.is_cell(name):
+            return _ask("load_cell", _name(name), self.site(node, "load nonlocal"))
+        if self.is_local(name):
+            return _name(name)
+        if self.names.is_written(name):
+            return _ask("load_global", ast.Constant(name), self.site(node, "load global"))
+        self.names.constant(name)
+        return _name(name)
+
+    def call(self, node: ast.Call) -> ast.expr:
+        """A call; `super()` is told what it would have found out by itself."""
+        if isinstance(node.func, ast.Name) and node.func.id == "super" and not self.is_local("super"):
+            if node.args:
+                return _ask("super", *self.exprs(node.args))
+            first = self.code.co_varnames[0] if self.code.co_argcount else "self"
+            return _ask("super", _name("__class__"), _name(first))
+        if isinstance(node.func, ast.Name) and node.func.id in ("locals", "vars", "eval", "exec", "dir", "globals"):
+            if not self.is_local(node.func.id) and self.names.is_builtin(node.func.id):
+                raise self._refused(node, f"{node.func.id}()")
+        function = self.expr(node.func)
+        arguments = [self.part(each) for each in node.args]
+        keywords = [
+            ast.keyword(
+                each.arg, self.expr(each.value) if each.arg is not None else _ask("unpack", self.expr(each.value))
+            )
+            for each in node.keywords
+        ]
+        called = ast.Call(
+            ast.Attribute(_name(WALKER), "call", ast.Load()), [self.site(node, "call"), function, *arguments], keywords
+        )
+        return ast.YieldFrom(called)
+
+    def bool_op(self, operator: ast.boolop, values: Sequence[ast.expr]) -> ast.expr:
+        """`a and b`, `a or b`: the value of the first that settles it."""
+        *first, last = values
+        made = self.expr(last)
+        for each in reversed(first):
+            held = self.temporary()
+            value = ast.NamedExpr(_store(held), self.expr(each))
+            tested: ast.expr = value if _is_boolean(each) else _ask("truth", value, self.site(each, "truth"))
+            if self.names.switches_at_branches:
+                tested = _ask("branch", tested)
+            made = (
+                ast.IfExp(tested, made, _name(held))
+                if isinstance(operator, ast.And)
+                else ast.IfExp(tested, _name(held), made)
+            )
+        return made
+
+    def compare(self, node: ast.Compare) -> ast.expr:
+        """`a < b < c`: one comparison after the other."""
+        if len(node.ops) == 1:
+            return self._compare(node, node.ops[0], self.expr(node.left), self.expr(node.comparators[0]))
+        operands = [node.left, *node.comparators]
+        held = [self.temporary() for _ in operands]
+        made: ast.expr | None = None
+        for number in reversed(range(len(node.ops))):
+            left: ast.expr = _name(held[number])
+            if number == 0:
+                left = ast.NamedExpr(_store(held[0]), self.expr(operands[0]))
+            right = ast.NamedExpr(_store(held[number + 1]), self.expr(operands[number + 1]))
+            one = self._compare(node, node.ops[number], left, right)
+            made = one if made is None else ast.IfExp(one, made, ast.Constant(False))
+        assert made is not None
+        return made
+
+    def _compare(self, node: ast.Compare, operator: ast.cmpop, left: ast.expr, right: ast.expr) -> ast.expr:
+        match operator:
+            case ast.Is() | ast.IsNot():
+                return ast.Compare(left, [operator], [right])
+            case ast.In():
+                return _ask("contains", right, left, self.site(node, "contains"))
+            case ast.NotIn():
+                return ast.UnaryOp(ast.Not(), _ask("contains", right, left, self.site(node, "contains")))
+            case _:
+                return _ask("binary", ast.Constant(_OPERATORS[type(operator)]), left, right, self.site(node, "compare"))
+
+    def comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> ast.expr:
+        """A function of its own, called at once. Of a generator expression, all items are made at once."""
+        code = nested_code(self.code, node, _COMPREHENSIONS[type(node)])
+        inside = _Function(node, code, self.names, self.file, self.outer | self.bound)
+        inside.count = self.count + 1000
+        name = f"_sim_comprehension_{node.lineno}_{node.col_offset}"
+        result = inside.temporary()
+        if isinstance(node, ast.DictComp):
+            empty: ast.expr = ast.Dict([], [])
+            key, value = inside.expr(node.key), inside.expr(node.value)
+            innermost: list[ast.stmt] = [ast.Assign([ast.Subscript(_name(result), key, ast.Store())], value)]
+        else:
+            method = "add" if isinstance(node, ast.SetComp) else "append"
+            empty = ast.Call(_name("set"), [], []) if isinstance(node, ast.SetComp) else ast.List([], ast.Load())
+            innermost = [
+                ast.Expr(ast.Call(ast.Attribute(_name(result), method, ast.Load()), [inside.expr(node.elt)], []))
+            ]
+        body = innermost
+        for number, each in reversed(list(enumerate(node.generators))):
+            if each.is_async:
+                raise self._refused(node, "async code")
+            for test in reversed(each.ifs):
+                body = [ast.If(inside.test(test), body, [])]
+            cursor = inside.temporary()
+            iterated = _name("_sim_iterated") if number == 0 else inside.expr(each.iter)
+            value = ast.Attribute(_name(cursor), "value", ast.Load())
+            body = [
+                ast.Assign([_store(cursor)], _ask("iterate", iterated)),
+                ast.While(
+                    _ask("advance", _name(cursor), inside.site(each.iter, "next")),
+                    [*inside.assign(each.target, value), *body, *inside.turn("back")],
+                    [],
+                ),
+            ]
+        body = [*inside.before, ast.Assign([_store(result)], empty), *body, ast.Return(_name(result))]
+        definition = ast.FunctionDef(
+            name=name, args=_arguments([WALKER, "_sim_iterated"]), body=body, decorator_list=[], returns=None,
+            type_comment=None, type_params=[],
+        )  # fmt: skip
+        self.before.append(_located(definition, node))
+        iterable = self.expr(node.generators[0].iter)
+        called = ast.Call(
+            ast.Attribute(_name(WALKER), "inline", ast.Load()),
+            [_name(name), iterable, ast.Constant(isinstance(node, ast.GeneratorExp))],
+            [],
+        )
+        return ast.YieldFrom(called)
+
+
+class _Loop:
+    """The body of a `while`: its `continue` jumps to the test, not back."""
+
+    def __init__(self, function: _Function) -> None:
+        self.function = function
+
+    def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+        function = self.function
+        turn = function.turn
+        function.turn = lambda what: [] if what == "back" else turn(what)  # type: ignore[method-assign]
+        try:
+            return function.block(statements)
+        finally:
+            function.turn = turn  # type: ignore[method-assign]
+
+
+def _is_boolean(node: ast.expr) -> bool:
+    """Whether an expression is True or False whatever happens."""
+    match node:
+        case ast.Compare(_, operators):
+            return all(isinstance(each, ast.Is | ast.IsNot | ast.In | ast.NotIn) for each in operators)
+        case ast.UnaryOp(ast.Not()):
+            return True
+        case ast.Constant(value):
+            return isinstance(value, bool | int | str)
+        case ast.BoolOp(_, values):
+            return all(map(_is_boolean, values))
+        case _:
+            return False
+
+
+def _mangled(name: str, code: CodeType) -> str:
+    """A private name inside a class carries the class's name."""
+    parts = code.co_qualname.split(".")
+    owners = [part for part, after in zip(parts, parts[1:], strict=False) if part != "<locals>" and after != "<locals>"]
+    if not name.startswith("__") or name.endswith("__") or not owners:
+        return name
+    owner = owners[-1].lstrip("_")
+    return f"_{owner}{name}" if owner else name
+
+
+def _located(node: N, place: ast.AST) -> N:
+    """A node with a place, unless it has one."""
+    for each in ast.walk(node):
+        if isinstance(
+            each, ast.expr | ast.stmt | ast.ExceptHandler | ast.arg | ast.keyword | ast.match_case
+        ) and not hasattr(each, "lineno"):
+            if hasattr(place, "lineno"):
+                ast.copy_location(each, place)
+    return node
+
+
+def _bound(node: ast.AST) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Names that a scope declares global, declares nonlocal, and binds (what is declared nonlocal is among those)."""
+    globals_: set[str] = set()
+    nonlocals: set[str] = set()
+    bound: set[str] = set()
+
+    def visit(at: ast.AST) -> None:
+        match at:
+            case ast.Global(names):
+                globals_.update(names)
+            case ast.Nonlocal(names):
+                nonlocals.update(names)
+                bound.update(names)
+            case ast.Name(name, ast.Store() | ast.Del()):
+                bound.add(name)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                bound.add(at.name)
+                return
+            case ast.Lambda():
+                return
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                for each in ast.walk(at):
+                    if isinstance(each, ast.NamedExpr):
+                        bound.add(each.target.id)
+                return
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                bound.add(name)
+            case ast.MatchMapping(rest=str(name)):
+                bound.add(name)
+            case ast.Import(names) | ast.ImportFrom(names=names):
+                bound.update((each.asname or each.name.split(".")[0]) for each in names)
+        for child in ast.iter_child_nodes(at):
+            visit(child)
+
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        arguments = node.args
+        for each in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]:
+            if each is not None:
+                bound.add(each.arg)
+        for part in node.body if isinstance(node.body, list) else [node.body]:
+            visit(part)
+    else:
+        for generator in node.generators:  # type: ignore[attr-defined]
+            for each in ast.walk(generator.target):
+                if isinstance(each, ast.Name):
+                    bound.add(each.id)
+    return frozenset(globals_), frozenset(nonlocals), frozenset(bound - globals_)

@@ -1,0 +1,583 @@
+"""What the threads of plain code share: real objects as references, their attributes and items as memory locations.
+
+`setup()` makes real objects once; nobody runs on them. Each of them that a thread can reach is a `Ref`, with a name that says
+how one gets there (`bank.accounts[1]`), and an attribute or item that some thread writes is a location of the program's
+memory (`bank.accounts[1].balance`). What no thread ever writes is a constant and no step: that is found out by looking, so
+`Shared` grows, and whoever runs a program over it starts again when it has (`changed`).
+
+A container whose items are only got and set one by one is a location for each item. One that is also looked at or changed as
+a whole (its length, its order, `append`) is one location, which holds all of it: C code works on it in one go.
+"""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import decimal
+import enum
+import fractions
+import pathlib
+import re
+import threading
+import types
+import uuid
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any, Final, NamedTuple
+
+from simulator.errors import ProgramError, UsageError
+
+__all__ = ["ABSENT", "CONTAINERS", "Bound", "Frozen", "Inner", "Item", "Place", "Ref", "Shared", "freeze", "thaw"]
+
+LOCK: Final = type(threading.Lock())
+RLOCK: Final = type(threading.RLock())
+CONTAINERS = (list, dict, set, collections.deque, bytearray)
+_IMMUTABLE = (
+    bool, int, float, complex, str, bytes, type(None), type(...), type(NotImplemented), enum.Enum, type, range, slice,
+    FunctionType, BuiltinFunctionType, ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType,
+    types.MethodWrapperType, types.GetSetDescriptorType, types.GenericAlias, types.UnionType, decimal.Decimal,
+    fractions.Fraction, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, pathlib.PurePath, re.Pattern,
+    uuid.UUID,
+)  # fmt: skip
+DEPTH = 100_000
+"""How many objects that can be reached from the shared state get a name of their own before any thread runs."""
+
+
+class _Absent:
+    """No value: an attribute that is not there, a key that a dict does not have."""
+
+    def __repr__(self) -> str:
+        return "absent"
+
+    def __reduce__(self) -> str:
+        return "ABSENT"
+
+    def future_state(self) -> tuple[object, ...]:
+        """For merging: there is only one."""
+        return ()
+
+
+ABSENT: Final = _Absent()
+
+
+class Ref:
+    """A shared object, by name. It is itself and holds nothing: what the object holds is in memory.
+
+    Two refs are the same object exactly when they are the same ref. Python must not look into one behind our back, so
+    whatever we do not stand in for raises.
+    """
+
+    __slots__ = ("kind", "name", "type")
+
+    def __init__(self, name: str, kind: str, type_: type) -> None:
+        self.name = name
+        self.kind = kind
+        """What it is: "object", "list", "dict", "set", "deque", "bytearray", "lock", "rlock", "cell" or "opaque"."""
+        self.type = type_
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def future_state(self) -> tuple[object, ...]:
+        """For merging: the name says it all."""
+        return (self.name,)
+
+    def _unseen(self, *_: object) -> Any:
+        raise ProgramError(f"the shared object {self.name} is used in a way that cannot be followed")
+
+    __bool__ = __len__ = __iter__ = __contains__ = __getitem__ = __index__ = __call__ = _unseen
+
+
+class Bound(NamedTuple):
+    """A method of a shared object, not yet called. `function` is a Python function, or the name of a container's method."""
+
+    function: Any
+    owner: Any
+
+
+class Inner:
+    """A function that was written inside another one (a lambda, say): it exists as rewritten code only."""
+
+    __slots__ = ("function", "name")
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        self.function = function
+        self.name = name
+
+    def future_state(self) -> tuple[object, ...]:
+        """For merging: the function with what it closes over."""
+        return (self.function,)
+
+
+class Item(NamedTuple):
+    """How one gets from an object to what it holds: by "attribute", "item" or "cell"; "all" is everything in a container."""
+
+    how: str
+    key: Any
+
+
+class Place(NamedTuple):
+    """Where a location is: an object and the way into it."""
+
+    ref: Ref
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Everything in a container, as a value. Dicts are pairs in their order."""
+
+    type: type
+    items: tuple[Any, ...]
+    extra: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        if issubclass(self.type, dict):
+            return "{" + ", ".join(f"{key!r}: {value!r}" for key, value in self.items) + "}"
+        opening, closing = {list: "[]", set: "{}"}.get(self.type, (f"{self.type.__name__}([", "])"))
+        return opening + ", ".join(map(repr, self.items)) + closing
+
+
+def freeze(container: Any) -> Frozen:
+    """All of a container as a value. Raises TypeError for items that cannot be hashed."""
+    kind = type(container)
+    extra: tuple[Any, ...] = ()
+    if isinstance(container, dict):
+        items: Iterable[Any] = container.items()
+        if isinstance(container, collections.defaultdict):
+            extra = (container.default_factory,)
+    elif isinstance(container, set):
+        items = sorted(container, key=lambda item: (type(item).__name__, repr(item)))
+    else:
+        items = container
+        if isinstance(container, collections.deque):
+            extra = (container.maxlen,)
+    return Frozen(kind, tuple(items), extra)
+
+
+def thaw(frozen: Frozen) -> Any:
+    """A new container with what was frozen."""
+    if issubclass(frozen.type, collections.defaultdict):
+        return frozen.type(frozen.extra[0], frozen.items)
+    if issubclass(frozen.type, collections.deque):
+        return frozen.type(frozen.items, *frozen.extra)
+    return frozen.type(frozen.items)
+
+
+class Shared:
+    """The shared objects of one program, the locations that its threads write, and its locks."""
+
+    def __init__(self, state: object) -> None:
+        self.memory: dict[str, Any] = {}
+        self.places: dict[str, Place] = {}
+        self.locks: dict[str, None] = {}
+        self.rlocks: dict[str, None] = {}
+        self.changed = False
+        self.state = state
+        self._refs: dict[int, Ref] = {}
+        self._reals: dict[str, Any] = {}
+        self._ways: dict[str, tuple[Any, ...]] = {}
+        self._whole: set[str] = set()
+        self._taken_whole: set[str] = set()
+        self._owners: dict[int, str] = {}
+        self._name_everything(state, _root_name(state))
+
+    # -- objects
+
+    def value(self, real: Any, name: str, way: tuple[Any, ...] = ()) -> Any:
+        """A real value as threads see it: what cannot change is itself, anything else a Ref. `name` is for a new one."""
+        if isinstance(real, _IMMUTABLE) or real is ABSENT or isinstance(real, Ref | Inner | Bound):
+            return real
+        if isinstance(real, tuple):
+            items = tuple(
+                self.value(each, f"{name}[{number}]", (*way, Item("item", number))) for number, each in enumerate(real)
+            )
+            if all(mine is each for mine, each in zip(items, real, strict=True)):
+                return real
+            return type(real)(*items) if hasattr(real, "_fields") else items
+        if isinstance(real, frozenset):
+            return frozenset(self.value(each, f"{name}.item") for each in real)
+        if isinstance(real, MethodType):
+            return Bound(real.__func__, self.value(real.__self__, f"{name}.self"))
+        return self._ref(real, name, way)
+
+    def _ref(self, real: Any, name: str, way: tuple[Any, ...]) -> Ref:
+        known = self._refs.get(id(real))
+        if known is not None:
+            return known
+        base, number = name, 1
+        while name in self._reals:
+            number += 1
+            name = f"{base}#{number}"
+        ref = Ref(name, _kind(real), type(real))
+        self._refs[id(real)] = ref
+        self._reals[name] = real
+        self._ways[name] = way
+        if ref.kind in ("lock", "rlock"):
+            if _is_taken(real):
+                raise UsageError(f"the lock {name} is held before any thread runs: give it back at the end of setup")
+            (self.locks if ref.kind == "lock" else self.rlocks)[name] = None
+            self.changed = True
+        return ref
+
+    def _name_everything(self, state: object, root: str) -> None:
+        """The nearest way to each object becomes its name, whatever threads come across first."""
+        found = self.value(state, root, (Item("root", "state"),))
+        waiting = collections.deque([found] if isinstance(found, Ref) else _refs_in(found))
+        seen: set[Ref] = set()
+        while waiting and len(seen) < DEPTH:
+            ref = waiting.popleft()
+            if ref in seen:
+                continue
+            seen.add(ref)
+            for item, _ in self._contents(ref):
+                waiting.extend(_refs_in(self.initial(ref, item)))
+
+    def new(self, name: str, kind: str, type_: type) -> Ref:
+        """An object that a thread has made and now shares. The same name is the same object."""
+        known = self._reals.get(name)
+        if isinstance(known, Ref):
+            return known
+        ref = Ref(name, kind, type_)
+        self._reals[name] = ref
+        if kind in ("lock", "rlock"):
+            (self.locks if kind == "lock" else self.rlocks)[name] = None
+            self.changed = True
+        elif kind != "object":
+            self._whole.add(name)
+        return ref
+
+    def forget_made(self) -> None:
+        """Forget what threads have made: it is about to get other names."""
+        made = {name for name, real in self._reals.items() if isinstance(real, Ref)}
+        for location in [
+            name for name, place in self.places.items() if isinstance(place.ref, Ref) and place.ref.name in made
+        ]:
+            del self.memory[location], self.places[location]
+        for name in made:
+            del self._reals[name]
+            self._whole.discard(name)
+            self.locks.pop(name, None)
+            self.rlocks.pop(name, None)
+
+    def real(self, ref: Ref) -> Any:
+        """The object that `setup` made; the ref itself for one that a thread has made."""
+        return self._reals[ref.name]
+
+    def _contents(self, ref: Ref) -> list[tuple[Item, Any]]:
+        """What an object holds at the start."""
+        real = self._reals[ref.name]
+        if isinstance(real, Ref):
+            return []
+        if isinstance(real, types.CellType):
+            return [(Item("cell", None), real.cell_contents)]
+        if isinstance(real, type | ModuleType):
+            return []
+        found = [(Item("attribute", name), value) for name, value in attributes(real).items()]
+        if isinstance(real, dict):
+            found += [(Item("item", key), value) for key, value in real.items()]
+        elif isinstance(real, list | collections.deque):
+            found += [(Item("item", number), value) for number, value in enumerate(real)]
+        elif isinstance(real, set):
+            found += [(Item("member", number), value) for number, value in enumerate(real)]
+        return found
+
+    # -- locations
+
+    def location(self, ref: Ref | type | ModuleType, item: Item) -> str:
+        """The name of a location, whether or not anybody writes it."""
+        name = self.owner_name(ref)
+        if item.how == "attribute":
+            return f"{name}.{item.key}" if name else str(item.key)
+        if item.how == "item":
+            return f"{name}[{item.key!r}]"
+        return f"{name}[:]" if item.how == "all" else name
+
+    def initial(self, ref: Ref | type | ModuleType, item: Item) -> Any:
+        """What a location holds before any thread runs; ABSENT where there is nothing."""
+        if isinstance(ref, type | ModuleType):
+            found = vars(ref).get(item.key, ABSENT)
+            return self.value(found, self.location(ref, item))
+        real = self._reals[ref.name]
+        if isinstance(real, Ref):
+            return ABSENT
+        way = (*self._ways[ref.name], item)
+        if item.how == "all":
+            return self._frozen(ref, real, way)
+        if item.how == "attribute":
+            found = attributes(real).get(item.key, ABSENT)
+        elif item.how == "cell":
+            try:
+                found = real.cell_contents
+            except ValueError:
+                found = ABSENT
+        elif item.how == "member":
+            found = list(real)[item.key]
+        elif isinstance(real, dict):
+            found = real.get(item.key, ABSENT) if type(real).get is dict.get else dict.get(real, item.key, ABSENT)
+        else:
+            found = real[item.key] if -len(real) <= item.key < len(real) else ABSENT
+        return self.value(found, self.location(ref, item), way)
+
+    def _frozen(self, ref: Ref, real: Any, way: tuple[Any, ...]) -> Frozen:
+        def inside(key: object, each: Any) -> Any:
+            return self.value(each, f"{ref.name}[{key!r}]", (*way[:-1], Item("item", key)))
+
+        if isinstance(real, dict):
+            plain = {self.value(key, f"{ref.name}.key"): inside(key, each) for key, each in real.items()}
+            items: tuple[Any, ...] = tuple(plain.items())
+        elif isinstance(real, set):
+            items = tuple(self.value(each, f"{ref.name}.item") for each in real)
+            items = freeze(set(items)).items
+        else:
+            items = tuple(inside(number, each) for number, each in enumerate(real))
+        return Frozen(type(real), items, freeze(real).extra)
+
+    def writes(self, ref: Ref | type | ModuleType, item: Item) -> str:
+        """The location, which some thread writes: from now on it is memory."""
+        if item.how == "item" and isinstance(ref, Ref) and ref.name in self._taken_whole:
+            self.make_whole(ref)
+            item = Item("all", None)
+        location = self.location(ref, item)
+        if location not in self.memory:
+            self.memory[location] = self.initial(ref, item)
+            self.places[location] = Place(ref, item)  # type: ignore[arg-type]
+            self.changed = True
+        return location
+
+    def constant(self, ref: Ref | type | ModuleType, item: Item) -> tuple[bool, Any]:
+        """Whether no thread writes a location; if so, what it holds, else its name."""
+        location = self.location(ref, item)
+        if location in self.memory:
+            return False, location
+        return True, self.initial(ref, item)
+
+    def owner_name(self, ref: Ref | type | ModuleType) -> str:
+        """What the locations of an object begin with: nothing for the globals of the first module that we meet."""
+        if isinstance(ref, Ref):
+            return ref.name
+        known = self._owners.get(id(ref))
+        if known is None:
+            known = ref.__name__ if isinstance(ref, type) or "" in self._owners.values() else ""
+            taken = set(self._owners.values())
+            while known in taken:
+                known = f"{ref.__module__ if isinstance(ref, type) else ''}.{known}"
+            self._owners[id(ref)] = known
+        return known
+
+    def refs(self) -> list[Ref]:
+        """All shared objects met so far."""
+        return list(self._refs.values())
+
+    # -- containers
+
+    def is_whole(self, ref: Ref) -> bool:
+        """Whether a container is one location, and not one for each item."""
+        return ref.name in self._whole or ref.kind not in ("list", "dict")
+
+    def takes_all(self, ref: Ref) -> None:
+        """Say that a thread looks at all of a container in one go."""
+        self._taken_whole.add(ref.name)
+        if any(place.ref is ref and place.item.how == "item" for place in self.places.values()):
+            self.make_whole(ref)
+
+    def make_whole(self, ref: Ref) -> None:
+        """Say that a container is one location from now on."""
+        if self.is_whole(ref):
+            return
+        self._whole.add(ref.name)
+        self.changed = True
+        for location in [name for name, place in self.places.items() if place.ref is ref and place.item.how == "item"]:
+            del self.memory[location], self.places[location]
+
+    def cell(self, cell: types.CellType, name: str) -> Ref:
+        """A variable of an enclosing function."""
+        return self._ref(cell, name, ())
+
+    # -- back to real objects
+
+    def materialise(self, memory: Mapping[Hashable, Any], setup: Callable[[], Any]) -> Any:
+        """A fresh real state that holds what `memory` says: what a function of the state is asked about."""
+        return Mirror(self, setup()).put(memory)
+
+
+class Mirror:
+    """The shared objects as they are in another state that the same `setup` made: refs to real objects and back."""
+
+    def __init__(self, shared: Shared, state: object) -> None:
+        self.shared = shared
+        self.state = state
+        self._made: dict[str, Any] = {}
+
+    def real(self, value: Any) -> Any:
+        """What a value of the model is in this state."""
+        if isinstance(value, Ref):
+            return self._object(value)
+        if isinstance(value, tuple) and not hasattr(value, "_fields"):
+            return tuple(map(self.real, value))
+        if isinstance(value, Bound):
+            return MethodType(value.function, self.real(value.owner))
+        return value
+
+    def _object(self, ref: Ref) -> Any:
+        if ref.name in self._made:
+            return self._made[ref.name]
+        real = self.shared.real(ref)
+        if isinstance(real, Ref):
+            made: Any = ref.type.__new__(ref.type) if ref.kind not in ("lock", "rlock") else ref.type()
+        else:
+            made = self._follow(self.shared._ways[ref.name], real)
+        self._made[ref.name] = made
+        return made
+
+    def _follow(self, way: tuple[Any, ...], real: Any) -> Any:
+        if not way or way[0] != Item("root", "state"):
+            return real
+        at = self.state
+        for item in way[1:]:
+            if item.how == "attribute":
+                at = attributes(at)[item.key]
+            elif item.how == "item":
+                at = dict.__getitem__(at, item.key) if isinstance(at, dict) else at[item.key]  # type: ignore[index]
+            elif item.how == "member":
+                at = list(at)[item.key]  # type: ignore[call-overload]
+        return at
+
+    def put(self, memory: Mapping[Hashable, Any]) -> Any:
+        """Make the state hold what `memory` says, and return it. Objects that are no part of it are left alone."""
+        # Every object is found before any is changed, or the way to it might lead elsewhere.
+        targets = [
+            (self._object(place.ref), place) for place in self.shared.places.values() if self._is_inside(place.ref)
+        ]
+        for target, place in targets:
+            value = memory[self.shared.location(place.ref, place.item)]
+            self._put(target, place.item, value)
+        return self.state
+
+    def _is_inside(self, ref: Any) -> bool:
+        if not isinstance(ref, Ref):
+            return False
+        real = self.shared.real(ref)
+        return isinstance(real, Ref) or self.shared._ways[ref.name][:1] == (Item("root", "state"),)
+
+    def _put(self, target: Any, item: Item, value: Any) -> None:
+        if item.how == "attribute":
+            if value is ABSENT:
+                attributes(target).pop(item.key, None)
+            else:
+                object.__setattr__(target, item.key, self.real(value))
+        elif item.how == "item":
+            if value is ABSENT:
+                target.pop(item.key, None)
+            else:
+                type(target).__mro__[-2].__setitem__(target, item.key, self.real(value))
+        elif item.how == "all" and isinstance(value, Frozen):
+            target.clear()
+            if isinstance(target, dict):
+                dict.update(target, {self.real(key): self.real(each) for key, each in value.items})
+            elif isinstance(target, set):
+                set.update(target, map(self.real, value.items))
+            else:
+                target.extend(map(self.real, value.items))
+
+    def holds(self, location: str) -> Any:
+        """What a location holds in this state now, as the model would say it."""
+        place = self.shared.places[location]
+        ref, item = place
+        if isinstance(ref, type | ModuleType):
+            return self._back(vars(ref).get(item.key, ABSENT))
+        target = self._object(ref)
+        if item.how == "attribute":
+            return self._back(attributes(target).get(item.key, ABSENT))
+        if item.how == "cell":
+            try:
+                return self._back(target.cell_contents)
+            except ValueError:
+                return ABSENT
+        if item.how == "item":
+            if isinstance(target, dict):
+                return self._back(dict.get(target, item.key, ABSENT))
+            return self._back(target[item.key]) if -len(target) <= item.key < len(target) else ABSENT
+        frozen = freeze(target)
+        return Frozen(frozen.type, tuple(map(self._back, frozen.items)), frozen.extra)
+
+    def _back(self, real: Any) -> Any:
+        """A real value as the model says it: known objects by their refs."""
+        if isinstance(real, tuple) and not hasattr(real, "_fields"):
+            return tuple(map(self._back, real))
+        if isinstance(real, _IMMUTABLE) or real is ABSENT:
+            return real
+        for ref in self.shared.refs():
+            if ref.name in self._made or not isinstance(self.shared.real(ref), Ref):
+                if self._object(ref) is real:
+                    return ref
+        return real
+
+
+def attributes(real: Any) -> dict[str, Any]:
+    """An object's own attributes: its `__dict__` and its slots. The dict itself where there are no slots."""
+    held: dict[str, Any] = getattr(real, "__dict__", None) or {}
+    if isinstance(real, type | ModuleType):
+        return dict(held)
+    slots = {
+        name: member.__get__(real)
+        for base in type(real).__mro__
+        for name, member in vars(base).items()
+        if isinstance(member, types.MemberDescriptorType) and _is_set(member, real)
+    }
+    return {**held, **slots} if slots else held
+
+
+def _is_set(member: types.MemberDescriptorType, real: object) -> bool:
+    try:
+        member.__get__(real)
+    except AttributeError:
+        return False
+    return True
+
+
+def _root_name(state: object) -> str:
+    return "state" if isinstance(state, (*CONTAINERS, tuple)) else type(state).__name__.lower()
+
+
+def _kind(real: object) -> str:
+    if isinstance(real, LOCK):
+        return "lock"
+    if isinstance(real, RLOCK):
+        return "rlock"
+    if isinstance(real, types.CellType):
+        return "cell"
+    for container in CONTAINERS:
+        if isinstance(real, container):
+            return container.__name__
+    is_python = any(base.__flags__ & (1 << 9) for base in type(real).__mro__)  # Py_TPFLAGS_HEAPTYPE
+    return (
+        "object"
+        if is_python and type(real).__module__ != "builtins" and hasattr(real, "__dict__")
+        else (
+            "object"
+            if any(isinstance(each, types.MemberDescriptorType) for each in vars(type(real)).values()) and is_python
+            else "opaque"
+        )
+    )
+
+
+def _is_taken(lock: Any) -> bool:
+    if isinstance(lock, LOCK):
+        return bool(lock.locked())
+    if lock.acquire(blocking=False):
+        owned = "count=1" not in repr(lock)
+        lock.release()
+        return owned
+    return True
+
+
+def _refs_in(value: Any) -> list[Ref]:
+    if isinstance(value, Ref):
+        return [value]
+    if isinstance(value, Bound):
+        return _refs_in(value.owner)
+    if isinstance(value, tuple | frozenset):
+        return [ref for each in value for ref in _refs_in(each)]
+    return []

@@ -1,0 +1,464 @@
+"""Threads of plain Python, as a program of the model: `setup` makes what they share, `workers` says what each of them does.
+
+The workers' functions are rewritten when a thread first comes to them (`rewrite.py`) and run step by step (`walk.py`). What
+is shared, and which of it some thread writes, is found out by looking around: the program is run through as far as `LOOK`
+states allow, and begun again with what was found, until nothing new turns up.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import os
+import sysconfig
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+from types import CellType, CodeType, FunctionType, ModuleType
+from typing import Any, Final, NamedTuple
+
+from simulator.errors import ProgramError, UsageError, nearest
+from simulator.machine import Machine
+from simulator.ops import Operation
+from simulator.program import Program
+from simulator.scenario import Plain
+from simulator.source.find import source_file, syntax_of
+from simulator.source.rewrite import FACTORY, rewritten
+from simulator.source.shared import Inner, Item, Mirror, Shared
+from simulator.source.sites import Site, Visit
+from simulator.source.walk import GIL, Steps, Walker
+from simulator.trace import Outcome, Run
+
+__all__ = ["GRANULARITIES", "Threads"]
+
+GRANULARITIES: Final = {
+    "operations": "every operation is a step of its own: each read, addition and write",
+    "free-threaded": "every bytecode that touches something shared is a step, as in builds of CPython without the GIL",
+    "cpython-3.9": "the same: up to 3.9 the interpreter may switch threads after almost any bytecode",
+    "cpython-3.10": "threads are switched at function entry, backward jumps, calls, and conditional jumps",
+    "cpython-3.11": "threads are switched at function entry, backward jumps and calls (3.11 and later)",
+}
+LOOK: Final = 50_000
+"""States that are looked at to find out what is shared, at most."""
+ROUNDS: Final = 1_000
+_LIBRARY = os.path.join(sysconfig.get_path("stdlib"), "")
+_PACKAGES = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib"))
+_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+
+
+class Threads:
+    """Plain code made ready to be explored.
+
+    `program` is the program; `notes` say what was not looked into; `state(memory)` makes the shared state that a memory
+    of the program stands for; `visits(run)` says where in the source each step of a run was.
+
+    `granularity` is one of GRANULARITIES: where the interpreter may switch threads. With `strict`, whatever would be a
+    note is an error.
+
+    Raises UsageError when setup or workers is at fault, ProgramError for code that cannot be followed.
+
+    >>> class Hits:
+    ...     def __init__(self):
+    ...         self.count = 0
+    >>> Threads(Plain(Hits, lambda hits: {}, None), granularity="often")
+    Traceback (most recent call last):
+    simulator.errors.UsageError: granularity is 'often'; known: cpython-3.10, cpython-3.11, cpython-3.9, free-threaded, operations
+    """
+
+    def __init__(
+        self, plain: Plain, *, granularity: str = "operations", strict: bool = False, name: str = "threads"
+    ) -> None:
+        if granularity not in GRANULARITIES:
+            raise UsageError(f"granularity is {granularity!r}{nearest(granularity, GRANULARITIES)}")
+        self.plain = plain
+        self.name = name
+        self.granularity = granularity
+        self.strict = strict
+        self.switches = granularity in ("cpython-3.10", "cpython-3.11")
+        self.branches = granularity == "cpython-3.10"
+        self.adds = granularity == "operations"
+        self.named = False
+        self._notes: dict[str, None] = {}
+        self._functions: dict[int, tuple[FunctionType, Callable[..., Steps]]] = {}
+        self._sites: list[tuple[CodeType, Site]] = []
+        self._site_numbers: dict[tuple[CodeType, Site], int] = {}
+        self._written: set[tuple[int, str]] = set()
+        self._modules: dict[CodeType, ModuleType] = {}
+        self._scanned: dict[int, frozenset[str]] = {}
+        state = _asked("setup", plain.setup)
+        self.shared = Shared(state)
+        workers: Mapping[str, Callable[[], object]] = _asked("workers", lambda: dict(plain.workers(state)))
+        if not workers:
+            raise UsageError("there are no workers: name at least one thread and what it does")
+        self._workers = {thread: self._work(thread, worker) for thread, worker in workers.items()}
+        self.program = self._found()
+
+    # -- the program
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not looked into, each with the line where it stands."""
+        return tuple(self._notes)
+
+    def _work(self, thread: str, worker: Any) -> _Work:
+        """A worker, with its arguments as threads see them."""
+        if isinstance(worker, partial):
+            inside = self._work(thread, worker.func)
+            arguments = tuple(
+                self.shared.value(each, f"{thread}.argument{number}")
+                for number, each in enumerate(worker.args, start=1)
+            )
+            keywords = tuple(
+                (name, self.shared.value(each, f"{thread}.{name}")) for name, each in worker.keywords.items()
+            )
+            return _Work(inside.function, (*inside.arguments, *arguments), (*inside.keywords, *keywords))
+        if not callable(worker):
+            raise UsageError(f"the worker of thread {thread!r} is {worker!r}, which cannot be called")
+        return _Work(self.shared.value(worker, thread), (), ())
+
+    def _found(self) -> Program:
+        """The program, once nothing new is found any more."""
+        for _ in range(ROUNDS):
+            self.shared.changed = False
+            was_named = self.named
+            program = self._program()
+            try:
+                self._look_around(program)
+            except ProgramError:
+                if not self.shared.changed:
+                    raise
+            if not self.shared.changed:
+                return program
+            if self.named and not was_named:
+                self.shared.forget_made()
+            self._functions.clear()
+        raise ProgramError(
+            f"{self.name}: after {ROUNDS:,} rounds there is still something new that threads share; do they make objects without end?"
+        )
+
+    def _program(self) -> Program:
+        invariant = self.plain.invariant
+        return Program(
+            {thread: partial(self._body, work, thread if self.named else "") for thread, work in self._workers.items()},
+            memory=dict(self.shared.memory),
+            locks=[*self.shared.locks, *([GIL] if self.switches else [])],
+            rlocks=list(self.shared.rlocks),
+            finally_=None if invariant is None else {_say_invariant(invariant): self._holds},
+            name=self.name,
+        )
+
+    def _look_around(self, program: Program) -> None:
+        machine = Machine(program)
+        try:
+            seen = {machine.initial}
+            waiting = deque(seen)
+            while waiting and len(seen) < LOOK and not self.shared.changed:
+                for _, reached, _ in machine.moves(waiting.popleft()):
+                    if reached not in seen:
+                        seen.add(reached)
+                        waiting.append(reached)
+        finally:
+            machine.close()
+
+    def _body(self, work: _Work, thread: str) -> Steps:
+        """What a thread does, as a generator."""
+        walker = Walker(self, thread)
+        try:
+            yield from walker.call(None, work.function, *work.arguments, **dict(work.keywords))
+        except GeneratorExit:
+            walker._gil(False)
+            raise
+        finally:
+            yield from walker.let_go()
+
+    def future_state(self) -> tuple[object, ...]:
+        """For merging: there is only one."""
+        return ()
+
+    # -- back to real objects
+
+    def state(self, memory: Mapping[Hashable, Any]) -> Any:
+        """A fresh real state that holds what a memory of the program says."""
+        return self.shared.materialise(memory, self.plain.setup)
+
+    def _holds(self, memory: Mapping[Hashable, Any]) -> bool:
+        invariant = self.plain.invariant
+        return True if invariant is None else invariant(self.state(memory))
+
+    def observed(self, outcome: Outcome) -> Outcome:
+        """An outcome as `observe` sees it, where the plain code says what is to be observed."""
+        if self.plain.observe is None:
+            return outcome
+        seen = self.plain.observe(self.state(dict(outcome.memory)))
+        return Outcome(outcome.how, tuple(seen.items()))
+
+    def mirror(self, state: object) -> Mirror:
+        """The shared objects as they are in another state made by `setup`."""
+        return Mirror(self.shared, state)
+
+    # -- where it happened
+
+    def visits(self, run: Run) -> tuple[Visit, ...]:
+        """Everything that each thread does in a run, thread by thread, in the words of the source.
+
+        Steps that only the model has (those on the GIL, and what a thread writes while an object becomes shared) are
+        without a site.
+        """
+        found: list[Visit] = []
+        for thread, work in self._workers.items():
+            log: list[Visit] = []
+            steps = [(number, event) for number, event in enumerate(run.events, start=1) if event.thread == thread]
+            self._follow(work, thread, log, steps)
+            found += log
+        return tuple(found)
+
+    def _follow(self, work: _Work, thread: str, log: list[Visit], steps: list[tuple[int, Any]]) -> None:
+        walker = Walker(self, thread, log)
+        generator = walker.call(None, work.function, *work.arguments, **dict(work.keywords))
+        answer: object = None
+        try:
+            for number, event in steps:
+                operation = generator.send(answer)
+                log.append(self._visit(walker, thread, number, operation))
+                answer = event.answer
+                threw = next(
+                    (notice for notice in event.notices if hasattr(notice, "message") and not hasattr(notice, "how")),
+                    None,
+                )
+                if threw is not None:
+                    raise _Thrown
+            generator.send(answer)
+        except (StopIteration, _Thrown):
+            pass
+        except Exception:
+            # The thread crashes or fails here, in the model as well.
+            pass
+        finally:
+            generator.close()
+
+    def _visit(self, walker: Walker, thread: str, number: int, operation: Operation) -> Visit:
+        if walker.at is None:
+            return Visit(thread, None, None, number, operation)
+        code, site = self._sites[walker.at]
+        return Visit(thread, code, site, number, operation)
+
+    def sites(self) -> dict[CodeType, tuple[Site, ...]]:
+        """All places where something shared may be touched, by the code that they are in."""
+        found: dict[CodeType, list[Site]] = {}
+        for code, site in self._sites:
+            found.setdefault(code, []).append(site)
+        return {code: tuple(sites) for code, sites in found.items()}
+
+    def namespaces(self) -> tuple[dict[str, Any], ...]:
+        """The globals of all modules that the threads run code of."""
+        found = {id(vars(module)): vars(module) for module in self._modules.values()}
+        return tuple(found.values())
+
+    # -- what a walker asks
+
+    def rewritten(self, function: FunctionType) -> Callable[..., Steps] | None:
+        """The generator function that does what a function does; None where it has no source."""
+        known = self._functions.get(id(function))
+        if known is not None:
+            return known[1]
+        if source_file(function) is None and function.__code__.co_filename.startswith("<"):
+            raise ProgramError(
+                f"the source of {function.__qualname__!r} ({function.__code__.co_filename}) cannot be read, so it cannot be "
+                "followed; write it in a file"
+            )
+        node, module = syntax_of(function)
+        names = _Names(self, function, module)
+        file = function.__code__.co_filename
+        tree = rewritten(node, function.__code__, names, os.path.basename(file))
+        scope: dict[str, Any] = {
+            "__builtins__": builtins, "__name__": function.__module__, "_sim_Inner": Inner, "_sim_range": range,
+            "_sim_slice": slice, "_sim_default": None,
+        }  # fmt: skip
+        scope.update(names.constants())
+        exec(compile(tree, file, "exec"), scope)
+        made: FunctionType = scope[FACTORY](*names.cells())
+        defaults = function.__defaults__
+        if defaults is not None:
+            made.__defaults__ = tuple(
+                self.shared.value(each, f"{function.__name__}.default{number}") for number, each in enumerate(defaults)
+            )
+        if function.__kwdefaults__:
+            made.__kwdefaults__ = {
+                name: self.shared.value(each, f"{function.__name__}.{name}")
+                for name, each in function.__kwdefaults__.items()
+            }
+        self._functions[id(function)] = function, made
+        return made
+
+    def is_library(self, function: FunctionType) -> bool:
+        """Whether a function belongs to Python's own library, or to us."""
+        file = function.__code__.co_filename
+        if file.startswith("<frozen") or file.startswith(_OURS):
+            return True
+        return file.startswith(_LIBRARY) and not file.startswith(_PACKAGES)
+
+    def note(self, what: str, site: int | None) -> None:
+        """Take note of what is not looked into. Raises ProgramError where we are to be strict."""
+        said = f"{self.place(site)}{what}"
+        if self.strict:
+            raise ProgramError(f"{said} (strict)")
+        self._notes[said] = None
+
+    def place(self, site: int | None) -> str:
+        """The beginning of a line that says where."""
+        if site is None:
+            return ""
+        code, place = self._sites[site]
+        return f"{os.path.basename(code.co_filename)}:{place.line}: "
+
+    def site(self, number: int) -> tuple[CodeType, Site]:
+        """A place by its number."""
+        return self._sites[number]
+
+    def number_of(self, code: CodeType, site: Site) -> int:
+        """The number of a place."""
+        number = self._site_numbers.get((code, site))
+        if number is None:
+            number = self._site_numbers[code, site] = len(self._sites)
+            self._sites.append((code, site))
+        return number
+
+    def ask_for_names(self) -> None:
+        """Say that threads have to be told from each other."""
+        if not self.named:
+            self.named = True
+            self.shared.changed = True
+
+    def module_of(self, code: CodeType) -> ModuleType:
+        """The module whose globals a code's are."""
+        return self._modules[code]
+
+    def knows_module(self, code: CodeType, module: ModuleType) -> None:
+        """Take note of it."""
+        self._modules[code] = module
+
+    def is_written(self, module: ModuleType, name: str, tree: ast.Module) -> bool:
+        """Whether some function assigns a global."""
+        known = self._scanned.get(id(module))
+        if known is None:
+            known = self._scanned[id(module)] = frozenset(
+                each for node in ast.walk(tree) if isinstance(node, ast.Global) for each in node.names
+            )
+        return name in known or self.shared.location(module, Item("attribute", name)) in self.shared.memory
+
+
+class _Work(NamedTuple):
+    """What a thread does: a function and its arguments, as threads see them."""
+
+    function: Any
+    arguments: tuple[Any, ...]
+    keywords: tuple[tuple[str, Any], ...]
+
+
+class _Thrown(Exception):
+    """The operation raised in the body: the run goes on without us."""
+
+
+class _Names:
+    """What the rewriter asks about one function's names."""
+
+    def __init__(self, threads: Threads, function: FunctionType, tree: ast.Module) -> None:
+        self._threads = threads
+        self._function = function
+        self._tree = tree
+        self._module = _module_of(function)
+        self._constants: dict[str, None] = {}
+        code = function.__code__
+        self._cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+        self._nonlocals = frozenset(
+            each for node in ast.walk(tree) if isinstance(node, ast.Nonlocal) for each in node.names
+        ) & frozenset(code.co_freevars)
+
+    @property
+    def switches(self) -> bool:
+        return self._threads.switches
+
+    @property
+    def switches_at_branches(self) -> bool:
+        return self._threads.branches
+
+    def is_written(self, name: str) -> bool:
+        return self._threads.is_written(self._module, name, self._tree)
+
+    def is_builtin(self, name: str) -> bool:
+        return name not in self._function.__globals__ and hasattr(builtins, name)
+
+    def constant(self, name: str) -> None:
+        self._constants[name] = None
+
+    def is_shared_cell(self, name: str) -> bool:
+        return name in self._nonlocals
+
+    def site(self, code: CodeType, site: Site) -> int:
+        self._threads.knows_module(code, self._module)
+        return self._threads.number_of(code, site)
+
+    def constants(self) -> dict[str, Any]:
+        """The globals that nobody assigns."""
+        known = self._function.__globals__
+        shared = self._threads.shared
+        return {name: shared.value(known[name], name) for name in self._constants if name in known}
+
+    def cells(self) -> list[Any]:
+        """The variables of enclosing functions: those that nobody assigns by their value."""
+        made = []
+        for name, cell in self._cells.items():
+            made.append(self._threads.shared.cell(cell, name) if name in self._nonlocals else self._value(name, cell))
+        return made
+
+    def _value(self, name: str, cell: CellType) -> Any:
+        try:
+            held = cell.cell_contents
+        except ValueError:
+            raise ProgramError(
+                f"the variable {name!r} that {self._function.__qualname__!r} uses has no value yet"
+            ) from None
+        return held if name == "__class__" else self._threads.shared.value(held, name)
+
+
+def _module_of(function: FunctionType) -> ModuleType:
+    """The module that a function's globals belong to; one of our own making where Python does not know it."""
+    import sys
+
+    for module in (sys.modules.get(function.__module__),):
+        if module is not None and vars(module) is function.__globals__:
+            return module
+    known = _UNKNOWN.get(id(function.__globals__))
+    if known is None:
+        known = _UNKNOWN[id(function.__globals__)] = _Module(function.__module__, function.__globals__)
+    return known
+
+
+class _Module(ModuleType):
+    """Globals that are no module that can be imported."""
+
+    def __init__(self, name: str, namespace: dict[str, Any]) -> None:
+        super().__init__(name or "__main__")
+        self._namespace = namespace
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__dict__":
+            return super().__getattribute__("_namespace")
+        return super().__getattribute__(name)
+
+
+_UNKNOWN: dict[int, _Module] = {}
+
+
+def _asked(what: str, ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{what} raised {type(error).__name__}: {error}") from error
+
+
+def _say_invariant(invariant: Callable[..., object]) -> str:
+    name = getattr(invariant, "__name__", "invariant")
+    return "invariant" if name == "<lambda>" else name
