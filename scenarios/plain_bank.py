@@ -86,19 +86,31 @@ STRATEGIES = ("none", "from-then-to", "ordered", "global", "try-lock")
 def transfer(bank: Bank, strategy: str, source_id: int, target_id: int, amount: int, pause: float) -> None:
     """What each thread does: one transfer, with the locks that the strategy says."""
     source, target = bank.accounts[source_id], bank.accounts[target_id]
-    match strategy:
-        case "none":
-            move(source, target, amount)
-        case "from-then-to":
-            from_then_to(source, target, amount, pause)
-        case "ordered":
-            ordered_by_id(source, target, amount, pause)
-        case "global":
-            one_global_lock(bank, source, target, amount)
-        case "try-lock":
-            try_lock(source, target, amount, pause)
-        case _:
-            raise UsageError(f"strategy is {strategy!r}{nearest(strategy, STRATEGIES)}")
+    if strategy == "none":
+        move(source, target, amount)
+    elif strategy == "from-then-to":
+        from_then_to(source, target, amount, pause)
+    elif strategy == "ordered":
+        ordered_by_id(source, target, amount, pause)
+    elif strategy == "global":
+        one_global_lock(bank, source, target, amount)
+    else:
+        try_lock(source, target, amount, pause)
+
+
+def workers(
+    bank: Bank, transfers: tuple[tuple[int, int, int], ...], strategy: str, pause: float
+) -> dict[str, Callable[[], object]]:
+    """A thread for each transfer."""
+    return {
+        f"t{number}": partial(transfer, bank, strategy, source, target, amount, pause)
+        for number, (source, target, amount) in enumerate(transfers)
+    }
+
+
+def balances(bank: Bank) -> dict[Hashable, int]:
+    """Where to look afterwards."""
+    return {("balance", account.id): account.balance for account in bank.accounts.values()}
 
 
 def plain(
@@ -119,20 +131,10 @@ def plain(
     """
     if strategy not in STRATEGIES:
         raise UsageError(f"strategy is {strategy!r}{nearest(strategy, STRATEGIES)}")
-
-    def workers(bank: Bank) -> dict[str, Callable[[], object]]:
-        return {
-            f"t{number}": partial(transfer, bank, strategy, source, target, amount, pause)
-            for number, (source, target, amount) in enumerate(transfers)
-        }
-
-    def observe(bank: Bank) -> dict[Hashable, int]:
-        return {("balance", account.id): account.balance for account in bank.accounts.values()}
-
     return Plain(
         setup=partial(Bank, accounts),
-        workers=workers,
-        observe=observe,
+        workers=partial(workers, transfers=transfers, strategy=strategy, pause=pause),
+        observe=balances,
         namespace=globals(),
         source=f"plain_bank.py:{transfer.__code__.co_firstlineno}: transfer, strategy {strategy!r}",
     )

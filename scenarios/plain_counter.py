@@ -7,7 +7,7 @@ description at the end that says how to start the threads and where to look afte
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 from simulator.scenario import Plain
@@ -45,6 +45,16 @@ def work(counter: Counter, increments: int) -> None:
         counter.increment(1)
 
 
+def workers(counter: Counter, threads: int, increments: int) -> dict[str, Callable[[], object]]:
+    """All threads, by name."""
+    return {f"t{number}": partial(work, counter, increments) for number in range(threads)}
+
+
+def count(counter: Counter) -> dict[Hashable, int]:
+    """Where to look afterwards."""
+    return {"count": counter.count}
+
+
 def plain(threads: int, increments: int, lock: bool, start: int) -> Plain:
     """The counter on real threads `t0`, `t1`, …, to be observed at the location "count".
 
@@ -56,14 +66,10 @@ def plain(threads: int, increments: int, lock: bool, start: int) -> Plain:
     {'count': 11}
     """
     kind = LockedCounter if lock else Counter
-
-    def workers(counter: Counter) -> dict[str, Callable[[], object]]:
-        return {f"t{number}": partial(work, counter, increments) for number in range(threads)}
-
     return Plain(
         setup=partial(kind, start),
-        workers=workers,
-        observe=lambda counter: {"count": counter.count},
+        workers=partial(workers, threads=threads, increments=increments),
+        observe=count,
         namespace=globals(),
         source=f"plain_counter.py:{kind.increment.__code__.co_firstlineno}: self.count += offset",
     )

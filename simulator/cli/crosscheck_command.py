@@ -13,6 +13,8 @@ from simulator.cli import INTERRUPTED
 from simulator.cli.common import POSITIVE, SECONDS, Output, ScenarioCommand, is_terminal, json_option, loaded_program
 from simulator.explore import MAX_STATES, check
 from simulator.real.crosscheck import Progress, crosscheck
+from simulator.real.interpreters import find
+from simulator.real.natural import check_limits
 from simulator.search.budget import Budget, Stop
 
 __all__ = ["command"]
@@ -24,22 +26,58 @@ __all__ = ["command"]
     "--timeout",
     type=SECONDS,
     default=60.0,
-    help="Seconds for the model, for all natural runs together, and for each forced one. [default: 60]",
+    help="Seconds for the model, for the natural runs on each Python, and for each forced one. [default: 60]",
 )
+@click.option(
+    "--python",
+    "pythons",
+    multiple=True,
+    metavar="PYTHON",
+    help="Make the natural runs on this Python, 3.8 or newer: a path or a name on PATH; may be repeated. "
+    "[default: the one that runs this]",
+)
+@click.option(
+    "--switch-interval",
+    type=SECONDS,
+    help="Natural runs: how long a thread keeps the GIL while another wants it, as sys.setswitchinterval takes it. "
+    "[default: the Python's own]",
+)
+@click.option("--no-barrier", is_flag=True, help="Natural runs: threads start without waiting for each other.")
 @click.option("--max-states", type=POSITIVE, help=f"States of the model to visit at most. [default: {MAX_STATES:,}]")
 @json_option
-def command(runs: int, timeout: float, max_states: int | None, as_json: bool, **values: Any) -> int:
+def command(
+    runs: int,
+    timeout: float,
+    pythons: tuple[str, ...],
+    switch_interval: float | None,
+    no_barrier: bool,
+    max_states: int | None,
+    as_json: bool,
+    **values: Any,
+) -> int:
     """Hold the model of SCENARIO against real threads.
 
     Three facts, kept apart: what is possible in the model; what real threads did when forced along a schedule; what was
     observed in natural runs of the plain Python version. Exit code 1 if real threads did what the model says is impossible.
     """
     loaded, given = loaded_program(values)
+    interpreters = tuple(map(find, dict.fromkeys(pythons)))
+    check_limits(runs, timeout, switch_interval)
     with _progress() as watched:
         report = check(loaded.program(**given), budget=Budget(max_states=max_states, timeout=timeout))
         if report.stop is Stop.INTERRUPTED:
             raise KeyboardInterrupt
-        found = crosscheck(loaded, given, runs=runs, timeout=timeout, report=report, progress=watched)
+        found = crosscheck(
+            loaded,
+            given,
+            runs=runs,
+            timeout=timeout,
+            report=report,
+            interpreters=interpreters,
+            switch_interval=switch_interval,
+            barrier=not no_barrier,
+            progress=watched,
+        )
     output = Output()
     if as_json:
         output.json(found.to_dict())

@@ -5,6 +5,7 @@ threads, and what was *observed* in so many natural runs. This package simulates
 
     baton.py       forces one schedule of a program's bodies on real threads, over real memory and real locks
     watched.py     stands in for `threading` in one module: real locks that notice a deadlock and unwind it
-    natural.py     lets plain Python run freely, n times, where it can be watched and ended
+    free_run.py    lets plain Python run freely, once
+    natural.py     lets it run n times, on any Python, where it can be watched and ended
     crosscheck.py  holds the three facts against each other
 """

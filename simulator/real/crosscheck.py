@@ -1,39 +1,56 @@
-"""Hold the model against real threads: three facts, kept apart.
+"""Hold the model against real threads: three facts, kept apart, in one table.
 
     possible    which outcomes the model has, and in how many of its interleavings
     forced      what real threads did when they were made to follow a schedule of each finding and of each outcome
-    observed    how often each outcome came up in so many natural runs of the plain Python version
+    observed    how often each outcome came up in so many natural runs of the plain Python version, on each Python asked for
 
 A forced run that differs from the model's run of the same schedule, or a natural outcome that the model does not have,
 is a bug in the model: then the cross-check is not `ok`. An outcome that was predicted and not seen is no bug: what is
 possible need not be likely, and on some interpreters it cannot happen naturally at all.
+
+Who forces is a parameter (`Forcing`): by default the program's own bodies are forced.
 """
 
 from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from simulator.analysis.finding import Kind
-from simulator.errors import UsageError
+from simulator.analysis.finding import Finding, Kind, Status
 from simulator.explore import Report, check
 from simulator.loading import Loaded
 from simulator.machine import Machine
+from simulator.ops import show_name
 from simulator.program import Program
-from simulator.real.baton import Difference, Forced, Memory, first_difference, force
-from simulator.real.natural import Batch, Interpreter, run_batch
+from simulator.real.baton import Memory, first_difference, force
+from simulator.real.interpreters import Interpreter
+from simulator.real.natural import Batch, CycleSeen, Logged, check_limits, run_batch
 from simulator.search.budget import Budget, Stop
 from simulator.search.replay import replay
 from simulator.trace import Outcome, Schedule, memory_dict
 from simulator.values import value_key
 
-__all__ = ["CrossCheck", "ForcedRun", "Observed", "crosscheck", "schedules_by_outcome", "wilson"]
+__all__ = [
+    "CrossCheck",
+    "ForcedRun",
+    "Forcing",
+    "NaturalCycle",
+    "Observed",
+    "Row",
+    "Unpredicted",
+    "crosscheck",
+    "force_bodies",
+    "schedules_by_outcome",
+    "wilson",
+]
 
 MAX_FORCED = 100
+MAX_SHOWN = 20
+"""How many forced runs are listed; the table counts them all."""
 MAX_STATES = 100_000
 _Z95 = 1.959963984540054
 
@@ -41,27 +58,19 @@ Progress = Callable[[str, int, int], None]
 """Called with "forced" or "observed", how many are done, and of how many."""
 
 
-class Observed(NamedTuple):
-    """An outcome of natural runs: how often, and the share of the runs with its 95 % Wilson interval.
-
-    `predicted` says whether the model has it; None where the model's outcomes are not all known.
-    """
-
-    outcome: Outcome
-    times: int
-    share: float
-    low: float
-    high: float
-    predicted: bool | None
-
-
 @dataclass(frozen=True, slots=True)
 class ForcedRun:
-    """A schedule forced on real threads: what it shows, what happened, and where that differs from the model."""
+    """A schedule forced on real threads: what it shows, how it ended, and where that differs from the model.
+
+    `outcome` is None where the schedule stops before the end. `difference` is anything that says by its `str` at which
+    step real threads did something else; None if they nowhere did. `of` is what was forced.
+    """
 
     shows: tuple[str, ...]
-    forced: Forced
-    difference: Difference | None
+    schedule: Schedule
+    outcome: Outcome | None
+    difference: object | None
+    of: str = "generators"
 
     @property
     def agrees(self) -> bool:
@@ -72,11 +81,103 @@ class ForcedRun:
         """The run in plain types."""
         return {
             "shows": list(self.shows),
-            "schedule": str(self.forced.schedule),
+            "schedule": str(self.schedule),
+            "of": self.of,
             "agrees": self.agrees,
             "difference": None if self.difference is None else str(self.difference),
-            "outcome": None if self.forced.outcome is None else str(self.forced.outcome),
+            "outcome": None if self.outcome is None else str(self.outcome),
         }
+
+
+Forcing = Callable[[Mapping[Schedule, Sequence[str]], float], Iterable[ForcedRun]]
+"""Forces schedules: given those to force, with what each shows, and seconds for each run, gives the runs one by one.
+
+It may force others than it is given, more or fewer.
+"""
+
+
+class Observed(NamedTuple):
+    """An outcome of the natural runs on one Python: how often, and the share of the runs with its 95 % Wilson interval.
+
+    `predicted` says whether the model has it; None where the model's outcomes are not all known.
+    """
+
+    outcome: Outcome
+    times: int
+    runs: int
+    low: float
+    high: float
+    predicted: bool | None
+
+    @property
+    def share(self) -> float:
+        """Of the runs that came to an end."""
+        return self.times / self.runs if self.runs else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row in plain types."""
+        return {
+            **_outcome_dict(self.outcome),
+            "runs": self.times,
+            "share": self.share,
+            "low": self.low,
+            "high": self.high,
+            "predicted": self.predicted,
+        }
+
+
+class Row(NamedTuple):
+    """An outcome, and the three facts about it: `observed` has an entry for each Python."""
+
+    outcome: Outcome
+    possible: bool | None
+    interleavings: int | None
+    forced: tuple[ForcedRun, ...]
+    observed: tuple[Observed, ...]
+
+
+class Unpredicted(NamedTuple):
+    """An outcome that was seen and the model does not have, with the log of the first run that ended so."""
+
+    outcome: Outcome
+    interpreter: Interpreter
+    log: Logged
+
+
+class NaturalCycle(NamedTuple):
+    """A lock-order cycle of natural runs on one Python, in how many, and what is known of it.
+
+    `status` is the model's where it knows the locks by these names; else it is realised if it deadlocked in a natural
+    run, and None if it did not.
+    """
+
+    finding: Finding
+    interpreter: Interpreter
+    runs: int
+    of: int
+    deadlocked: int
+    status: Status | None
+    said: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cycle in plain types."""
+        return {
+            "locks": list(map(show_name, self.finding.objects)),
+            "threads": list(self.finding.threads),
+            "why": self.finding.why,
+            "runs": self.runs,
+            "deadlocked": self.deadlocked,
+            "status": None if self.status is None else str(self.status),
+            "said": self.said,
+        }
+
+    def __str__(self) -> str:
+        names = ", ".join(map(show_name, self.finding.objects))
+        deadlocked = f", {self.deadlocked:,} of them deadlocked" if self.deadlocked else ", none of them deadlocked"
+        return (
+            f"Lock-order cycle on {names}, {self.said}: in {self.runs:,} of {self.of:,} natural runs on "
+            f"{self.interpreter}{deadlocked}. {self.finding.why}."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +185,9 @@ class CrossCheck:
     """The three facts about a program, and where they do not fit together.
 
     `possible` maps the model's outcomes to their number of interleavings (None where that could not be counted);
-    `complete` says that there are no others. `natural` is None where there is no plain Python version to run.
+    `complete` says that there are no others. `interpreter` is what schedules were forced on; `natural` has the runs on each
+    Python asked for, and is empty where there is no plain Python version to run. `findings` and `locks` are the
+    model's.
     """
 
     name: str
@@ -94,39 +197,94 @@ class CrossCheck:
     interleavings: int | None
     complete: bool
     forced: tuple[ForcedRun, ...]
-    natural: Batch | None
+    natural: tuple[Batch, ...]
+    findings: tuple[Finding, ...] = ()
+    locks: tuple[Hashable, ...] = ()
     notes: tuple[str, ...] = ()
     interrupted: bool = False
 
+    def observed(self, batch: Batch) -> tuple[Observed, ...]:
+        """What the natural runs of a batch ended as."""
+        return tuple(
+            self._observed(outcome, batch.outcomes[outcome], batch)
+            for outcome in sorted(batch.outcomes, key=lambda outcome: outcome.sort_key)
+        )
+
+    def _observed(self, outcome: Outcome, times: int, batch: Batch) -> Observed:
+        predicted = any(_same(outcome, other) for other in self.possible) or (None if not self.complete else False)
+        return Observed(outcome, times, batch.done, *wilson(times, batch.done), predicted)
+
     @property
-    def observed(self) -> tuple[Observed, ...]:
-        """What natural runs ended as."""
-        if self.natural is None:
-            return ()
-        rows = []
-        for outcome in sorted(self.natural.outcomes, key=lambda outcome: outcome.sort_key):
-            times, runs = self.natural.outcomes[outcome], self.natural.done
-            predicted = any(_same(outcome, other) for other in self.possible) or (None if not self.complete else False)
-            rows.append(Observed(outcome, times, times / runs, *wilson(times, runs), predicted))
-        return tuple(rows)
+    def rows(self) -> tuple[Row, ...]:
+        """Every outcome that is possible, and those that were forced or seen besides."""
+        outcomes = list(self.possible)
+        for outcome in (
+            *(run.outcome for run in self.forced),
+            *(row.outcome for batch in self.natural for row in self.observed(batch)),
+        ):
+            if outcome is not None and not any(_same(outcome, other) for other in outcomes):
+                outcomes.append(outcome)
+        return tuple(map(self._row, outcomes))
+
+    def _row(self, outcome: Outcome) -> Row:
+        return Row(
+            outcome,
+            possible=True if outcome in self.possible else None if not self.complete else False,
+            interleavings=self.possible.get(outcome),
+            forced=tuple(run for run in self.forced if run.outcome is not None and _same(run.outcome, outcome)),
+            observed=tuple(
+                self._observed(
+                    outcome, sum(times for seen, times in batch.outcomes.items() if _same(seen, outcome)), batch
+                )
+                for batch in self.natural
+            ),
+        )
 
     @property
     def not_seen(self) -> tuple[Outcome, ...]:
-        """Outcomes that the model has and no natural run ended as."""
-        if self.natural is None or not self.natural.done:
-            return ()
-        seen = self.natural.outcomes
-        return tuple(outcome for outcome in self.possible if not any(_same(other, outcome) for other in seen))
+        """Outcomes that the model has and no natural run on any Python ended as."""
+        seen = [outcome for batch in self.natural for outcome in batch.outcomes]
+        return tuple(outcome for outcome in self.possible if seen and not any(_same(other, outcome) for other in seen))
 
     @property
-    def not_predicted(self) -> tuple[Outcome, ...]:
+    def not_predicted(self) -> tuple[Unpredicted, ...]:
         """Outcomes that were seen and the model does not have: a bug in the model."""
-        return tuple(row.outcome for row in self.observed if row.predicted is False)
+        return tuple(
+            Unpredicted(row.outcome, batch.interpreter, batch.logs[row.outcome])
+            for batch in self.natural
+            for row in self.observed(batch)
+            if row.predicted is False
+        )
 
     @property
     def disagreements(self) -> tuple[ForcedRun, ...]:
         """Forced runs that differ from the model: a bug in the model, or in the forcing."""
         return tuple(run for run in self.forced if not run.agrees)
+
+    @property
+    def cycles(self) -> tuple[NaturalCycle, ...]:
+        """Lock-order cycles of the natural runs, whether or not one deadlocked."""
+        return tuple(
+            NaturalCycle(
+                cycle.finding, batch.interpreter, cycle.runs, batch.done, cycle.deadlocked, *self._known(cycle)
+            )
+            for batch in self.natural
+            for cycle in batch.cycles
+        )
+
+    def _known(self, cycle: CycleSeen) -> tuple[Status | None, str]:
+        """What is known of a natural lock-order cycle: its status, and in words by whom."""
+        locks = set(map(show_name, cycle.finding.objects))
+        for finding in self.findings:
+            if finding.kind is Kind.LOCK_ORDER_CYCLE and set(map(show_name, finding.objects)) == locks:
+                return finding.status, f"which the model calls {finding.status}"
+        if locks <= set(map(show_name, self.locks)) and self.complete:
+            return None, "which the model does NOT have"
+        said = "realised in a natural run" if cycle.deadlocked else "open"
+        return (
+            Status.REALISED if cycle.deadlocked else None,
+            f"{said} (the model does not know the locks by these names)",
+        )
 
     @property
     def ok(self) -> bool:
@@ -135,17 +293,12 @@ class CrossCheck:
 
     def to_dict(self) -> dict[str, Any]:
         """The cross-check in plain types, as `simulator crosscheck --json` prints it."""
-        natural = self.natural
         return {
             "program": self.name,
             "values": dict(self.values),
             "ok": self.ok,
             "interrupted": self.interrupted,
-            "interpreter": {
-                "implementation": self.interpreter.implementation,
-                "version": ".".join(map(str, self.interpreter.version)),
-                "gil": self.interpreter.gil,
-            },
+            "interpreter": self.interpreter.to_dict(),
             "possible": {
                 "complete": self.complete,
                 "interleavings": self.interleavings,
@@ -154,31 +307,31 @@ class CrossCheck:
                 ],
             },
             "forced": [run.to_dict() for run in self.forced],
-            "observed": None
-            if natural is None
-            else {
-                "runs": natural.done,
-                "asked": natural.asked,
-                "stopped": natural.stopped or None,
-                "outcomes": [
-                    {
-                        **_outcome_dict(row.outcome),
-                        "runs": row.times,
-                        "share": row.share,
-                        "low": row.low,
-                        "high": row.high,
-                        "predicted": row.predicted,
-                    }
-                    for row in self.observed
-                ],
-                "deadlocks": [
-                    {"runs": times, "deadlock": str(deadlock)} for deadlock, times in natural.deadlocks.items()
-                ],
-                "errors": [{"runs": times, "error": error} for error, times in natural.errors.items()],
-            },
+            "observed": [self._batch_dict(batch) for batch in self.natural],
             "not_seen": list(map(str, self.not_seen)),
-            "not_predicted": list(map(str, self.not_predicted)),
+            "not_predicted": [
+                {
+                    **_outcome_dict(seen.outcome),
+                    "interpreter": seen.interpreter.to_dict(),
+                    "run": seen.log.number,
+                    "log": seen.log.run.to_dict(),
+                }
+                for seen in self.not_predicted
+            ],
             "notes": list(self.notes),
+        }
+
+    def _batch_dict(self, batch: Batch) -> dict[str, Any]:
+        return {
+            "interpreter": batch.interpreter.to_dict(),
+            "barrier": batch.barrier,
+            "runs": batch.done,
+            "asked": batch.asked,
+            "stopped": batch.stopped or None,
+            "outcomes": [row.to_dict() for row in self.observed(batch)],
+            "deadlocks": [{"runs": times, "deadlock": str(deadlock)} for deadlock, times in batch.deadlocks.items()],
+            "lock_order_cycles": [cycle.to_dict() for cycle in self.cycles if cycle.interpreter == batch.interpreter],
+            "errors": [{"runs": times, "error": error} for error, times in batch.errors.items()],
         }
 
     def __str__(self) -> str:
@@ -193,40 +346,54 @@ def crosscheck(
     timeout: float = 60.0,
     budget: Budget | None = None,
     report: Report | None = None,
-    memory: Memory = dict,
+    forcing: Forcing | None = None,
+    interpreters: Sequence[Interpreter] = (),
+    switch_interval: float | None = None,
+    barrier: bool = True,
     progress: Progress | None = None,
 ) -> CrossCheck:
     """Compare what is possible in the model with what real threads do when forced, and in `runs` natural runs.
 
-    Forced are the witness of every finding and one schedule for each outcome. `timeout`, in seconds, limits the natural
-    runs altogether, and each forced run; `budget` limits the search, which a `report` that is there already saves. A
-    KeyboardInterrupt keeps what there is (`interrupted`). `memory` is what forced runs take for memory: see `force`.
+    Forced are the witness of every finding and one schedule for each outcome, on the program's own bodies unless
+    `forcing` is given. Natural runs are made on each of the `interpreters` (on the one that runs this, if there is none), with
+    `switch_interval` and `barrier` as `run_batch` takes them. `timeout`, in seconds, limits the natural runs of each
+    Python, and each forced run; `budget` limits the search, which a `report` that is there already saves. A KeyboardInterrupt
+    keeps what there is (`interrupted`).
 
     Raises UsageError for parameters that the program cannot have, and when its plain Python version cannot be run.
     """
-    if runs < 1:
-        raise UsageError(f"runs is {runs}, expected a whole number above 0")
+    check_limits(runs, timeout, switch_interval)
     program = loaded.program(**values)
     has_plain = loaded.plain(**values) is not None
     known = check(program, budget=budget) if report is None else report
     possible, interleavings, complete = _possible(known)
     notes: list[str] = []
     forced: list[ForcedRun] = []
-    natural: Batch | None = None
+    natural: list[Batch] = []
     interrupted = False
+    pythons = interpreters or (Interpreter.current(),)
     try:
         if known.stop is Stop.INTERRUPTED:
             raise KeyboardInterrupt
-        _force_all(program, _to_force(program, known, possible, notes), min(timeout, 10.0), memory, forced, progress)
-        if has_plain:
-            natural = run_batch(
-                loaded.reference,
+        wanted = _to_force(program, known, possible, notes)
+        for run in (forcing or force_bodies(program))(wanted, min(timeout, 10.0)):
+            forced.append(run)
+            if progress is not None:
+                progress("forced", len(forced), max(len(wanted), len(forced)))
+        for number, interpreter in enumerate(pythons if has_plain else ()):
+            batch = run_batch(
+                loaded,
                 values,
                 runs=runs,
                 timeout=timeout,
-                progress=None if progress is None else lambda done: progress("observed", done, runs),
+                interpreter=interpreter,
+                switch_interval=switch_interval,
+                barrier=barrier,
+                progress=_counted(progress, number * runs, len(pythons) * runs),
             )
-            interrupted = natural.interrupted
+            natural.append(batch)
+            if batch.interrupted:
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         interrupted = True
     found = CrossCheck(
@@ -237,11 +404,29 @@ def crosscheck(
         interleavings=interleavings,
         complete=complete,
         forced=tuple(forced),
-        natural=natural,
+        natural=tuple(natural),
+        findings=known.findings,
+        locks=program.all_locks,
         interrupted=interrupted,
     )
     notes += _notes(found, known, has_plain)
     return replace(found, notes=tuple(notes))
+
+
+def _counted(progress: Progress | None, before: int, total: int) -> Callable[[int], None] | None:
+    return None if progress is None else lambda done: progress("observed", before + done, total)
+
+
+def force_bodies(program: Program, memory: Memory = dict) -> Forcing:
+    """Forces schedules on the program's own bodies. `memory` is what they take for memory: see `baton.force`."""
+
+    def forcing(wanted: Mapping[Schedule, Sequence[str]], timeout: float) -> Iterator[ForcedRun]:
+        for schedule, shows in wanted.items():
+            forced = force(program, schedule, timeout=timeout, memory=memory)
+            difference = first_difference(forced, replay(program, schedule))
+            yield ForcedRun(tuple(shows), schedule, forced.outcome, difference)
+
+    return forcing
 
 
 def wilson(times: int, runs: int) -> tuple[float, float]:
@@ -338,21 +523,6 @@ def _to_force(
     return dict(list(wanted.items())[:MAX_FORCED])
 
 
-def _force_all(
-    program: Program,
-    wanted: Mapping[Schedule, list[str]],
-    timeout: float,
-    memory: Memory,
-    into: list[ForcedRun],
-    progress: Progress | None,
-) -> None:
-    for number, (schedule, shows) in enumerate(wanted.items(), start=1):
-        forced = force(program, schedule, timeout=timeout, memory=memory)
-        into.append(ForcedRun(tuple(shows), forced, first_difference(forced, replay(program, schedule))))
-        if progress is not None:
-            progress("forced", number, len(wanted))
-
-
 def _same(one: Outcome, other: Outcome) -> bool:
     """Whether two outcomes are the same, as far as both know the memory."""
     if one.how != other.how:
@@ -367,15 +537,21 @@ def _notes(found: CrossCheck, report: Report, has_plain: bool) -> list[str]:
         notes.append(f"The model's outcomes are not all known ({report.stop}): an outcome beyond them proves nothing.")
     if not has_plain:
         notes.append("There is no plain Python version, so nothing was observed.")
-    natural = found.natural
-    if natural is not None:
-        if natural.stopped:
-            notes.append(f"Natural runs: {natural.stopped}.")
-        if natural.deadlocks:
-            notes.append("Natural deadlocks were noticed by the stand-ins for the locks, and unwound.")
+    if any(sum(_same(seen, one) for one in found.possible) > 1 for batch in found.natural for seen in batch.outcomes):
+        notes.append(
+            "What the plain version shows does not tell all outcomes apart: such a run counts for each that it may be."
+        )
+    for batch in found.natural:
+        if batch.stopped:
+            notes.append(f"Natural runs on {batch.interpreter}: {batch.stopped}.")
+    if any(batch.deadlocks for batch in found.natural):
+        notes.append("Natural deadlocks were noticed by the stand-ins for the locks, and unwound.")
     races = {finding.kind for finding in report.findings} & {Kind.LOST_UPDATE, Kind.DATA_RACE}
-    if races and natural is not None:
-        notes.append(_switching(found.interpreter, bool(found.not_seen)))
+    if races:
+        for batch in found.natural:
+            seen = batch.outcomes
+            missing = any(not any(_same(other, outcome) for other in seen) for outcome in found.possible)
+            notes.append(_switching(batch.interpreter, missing))
     if found.interrupted:
         notes.append("Interrupted: this is a part of the cross-check.")
     return notes
@@ -387,9 +563,14 @@ def _switching(interpreter: Interpreter, missing: bool) -> str:
         return f"{interpreter}: threads run truly at the same time; a race can happen between any two accesses."
     if interpreter.implementation != "CPython":
         return f"{interpreter}: when it switches threads is its own affair; rare outcomes may need more runs."
+    if interpreter.version < (3, 10):
+        return (
+            f"{interpreter}: it may switch threads at almost any bytecode, but does so only every "
+            f"{interpreter.switch_interval:g} s: rare outcomes need long runs, or a short --switch-interval."
+        )
     said = (
-        f"{interpreter}: it switches threads only at certain bytecodes (function entry, backward jumps, calls; up to "
-        "3.9 almost anywhere). Between the read and the write of a statement such as `self.count += 1` there is none"
+        f"{interpreter}: it switches threads only at certain bytecodes (function entry, backward jumps, calls). "
+        "Between the read and the write of a statement such as `self.count += 1` there is none"
     )
     if missing:
         said += ", so its lost update is not expected to be seen here, however many the runs"
@@ -404,67 +585,112 @@ def _outcome_dict(outcome: Outcome) -> dict[str, Any]:
 
 
 def _text(found: CrossCheck) -> str:
+    from simulator.render.text import plural
+
+    total = found.interleavings
+    known = "all outcomes" if found.complete else "not all outcomes are known"
+    counted = f"of {plural(total, 'interleaving')}" if total is not None else "interleavings not counted"
+    parts = [f"{found.name}: possible in the model ({counted}, {known}), forced and observed on real threads"]
+    if found.rows:
+        parts.append(_facts(found))
+    else:
+        ends = "no interleaving ends" if found.complete else "no end was reached"
+        parts.append(f"Nothing was counted, for {ends}.")
+    parts.append(_forced(found))
+    parts += map(_wrapped, map(str, found.cycles))
+    for batch in found.natural:
+        told = [f"{times:,} x {deadlock}" for deadlock, times in batch.deadlocks.items()]
+        told += [f"{times:,} x {error}" for error, times in batch.errors.items()]
+        if told:
+            parts.append("\n".join([f"On {batch.interpreter}:", *told]))
+        if batch.stacks:
+            parts.append(f"Where the threads stood on {batch.interpreter}:\n{batch.stacks.rstrip()}")
+    if found.notes:
+        parts.append("\n".join(_wrapped(f"Note: {note}") for note in found.notes))
+    if found.ok:
+        held = found.forced or any(batch.done for batch in found.natural)
+        parts.append("Nothing contradicts the model." if held else "Nothing was held against the model.")
+    else:
+        for seen in found.not_predicted:
+            parts.append(
+                f"Run {seen.log.number} on {seen.interpreter} ended as {seen.outcome}:\n"
+                + textwrap.indent(str(seen.log.run), "  ")
+            )
+        wrong = [f"{plural(len(found.disagreements), 'forced run')} differ from it"] if found.disagreements else []
+        if found.not_predicted:
+            outcomes = dict.fromkeys(str(seen.outcome) for seen in found.not_predicted)
+            wrong.append(f"it does not have {', '.join(outcomes)}")
+        parts.append(f"The model is WRONG: {'; '.join(wrong)}. This is a bug in the model.")
+    return "\n\n".join(parts)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 100)
+
+
+def _facts(found: CrossCheck) -> str:
+    """The one table."""
+    from simulator.render.text import number, percent
+
+    headers = ["outcome", "possible", "forced"]
+    for batch in found.natural:
+        headers.append(f"observed on\n{str(batch.interpreter).replace(', ', chr(10))}")
+    lines = []
+    total = found.interleavings
+    for row in found.rows:
+        if row.possible is False:
+            possible = "NOT POSSIBLE"
+        elif row.interleavings is None:
+            possible = "yes" if row.possible else "not known"
+        else:
+            possible = f"{number(row.interleavings)}, {percent(Fraction(row.interleavings, total))}" if total else "yes"
+        differ = [run for run in row.forced if not run.agrees]
+        if differ:
+            forced = f"{len(differ)} of {len(row.forced)} DIFFER"
+        elif row.forced:
+            forced = f"yes, {len(row.forced)} agree" if len(row.forced) > 1 else "yes, agrees"
+        else:
+            forced = "no"
+        cells = [str(row.outcome), possible, forced]
+        for seen in row.observed:
+            cells.append(f"{seen.times:,} of {seen.runs:,}\n{seen.low:.1%} to {seen.high:.1%}")
+        lines.append(cells)
+    return _table(headers, lines)
+
+
+def _forced(found: CrossCheck) -> str:
+    """Which schedules were forced; where there are many, those that differ and those that show a finding."""
+    from simulator.render.text import plural
+
+    if not found.forced:
+        return "Forced on real threads: nothing, for there was no schedule to force"
+    runs = sorted(found.forced, key=lambda run: (run.agrees, not _shows_a_finding(run)))
+    lines = []
+    for run in runs[:MAX_SHOWN]:
+        ended = str(run.outcome) if run.outcome is not None else "stopped there"
+        verdict = "as the model, step for step" if run.agrees else f"DIFFER at {run.difference}"
+        lines.append(["\n".join(run.shows), str(run.schedule), ended, verdict])
+    table = _table(["shows", "schedule", "ended", "real threads"], lines)
+    more = len(runs) - len(lines)
+    rest = sum(run.agrees for run in runs[MAX_SHOWN:])
+    what = " and ".join(dict.fromkeys(run.of for run in found.forced))
+    said = f"Forced on {found.interpreter} ({plural(len(runs), 'schedule')} of {what})\n\n{table}"
+    return f"{said}\n… and {more:,} more, of which {rest:,} agree" if more else said
+
+
+def _shows_a_finding(run: ForcedRun) -> bool:
+    return any(not what.startswith("outcome ") for what in run.shows)
+
+
+def _table(headers: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     from rich import box
     from rich.table import Table
 
-    from simulator.render.text import number as shown
-    from simulator.render.text import percent, plural, table_text
+    from simulator.render.text import table_text
 
-    def table(*headers: str, right: Collection[int] = ()) -> Table:
-        made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for number, header in enumerate(headers):
-            made.add_column(header, justify="right" if number in right else "left", overflow="fold")
-        return made
-
-    total = found.interleavings
-    possible = table("outcome", "interleavings", "share", right=(1, 2))
-    for outcome, number in found.possible.items():
-        share = percent(Fraction(number, total)) if number is not None and total else ""
-        possible.add_row(str(outcome), "" if number is None else shown(number), share)
-    known = "all outcomes" if found.complete else "not all outcomes are known"
-    counted = f"of {plural(total, 'interleaving')}" if total is not None else "interleavings not counted"
-    parts = [f"{found.name}: three facts, kept apart"]
-    if found.possible:
-        parts.append(f"1. Possible in the model ({counted}, {known})\n\n{table_text(possible)}")
-    else:
-        ends = "no interleaving ends" if found.complete else "no end was reached"
-        parts.append(f"1. Possible in the model: nothing was counted, for {ends}")
-
-    forced = table("shows", "schedule", "ended", "real threads")
-    for run in found.forced:
-        ended = str(run.forced.outcome) if run.forced.outcome is not None else "stopped there"
-        verdict = "as the model, step for step" if run.difference is None else f"DIFFER at {run.difference}"
-        forced.add_row("\n".join(run.shows), str(run.forced.schedule), ended, verdict)
-    if found.forced:
-        parts.append(f"2. Forced on real threads ({plural(len(found.forced), 'schedule')})\n\n{table_text(forced)}")
-    else:
-        parts.append("2. Forced on real threads: nothing, for there was no schedule to force")
-
-    natural = found.natural
-    if natural is not None:
-        observed = table("outcome", "runs", "share", "95 % interval", "model", right=(1, 2, 3))
-        for row in found.observed:
-            verdict = {True: "predicted", False: "NOT PREDICTED", None: "not among those known"}[row.predicted]
-            interval = f"{row.low:.1%} to {row.high:.1%}"
-            observed.add_row(str(row.outcome), f"{row.times:,}", f"{row.share:.1%}", interval, verdict)
-        for outcome in found.not_seen:
-            low, high = wilson(0, natural.done)
-            observed.add_row(str(outcome), "0", "0.0%", f"{low:.1%} to {high:.1%}", "predicted, not seen")
-        parts.append(f"3. Observed in {natural.done:,} natural runs\n\n{table_text(observed)}")
-        told = [f"{times:,} x {deadlock}" for deadlock, times in natural.deadlocks.items()]
-        told += [f"{times:,} x {error}" for error, times in natural.errors.items()]
-        if told:
-            parts.append("\n".join(told))
-        if natural.stacks:
-            parts.append(f"Where the threads stood:\n{natural.stacks.rstrip()}")
-    if found.notes:
-        parts.append("\n".join(textwrap.fill(f"Note: {note}", 100) for note in found.notes))
-    if found.ok:
-        held = found.forced or (natural is not None and natural.done)
-        parts.append("Nothing contradicts the model." if held else "Nothing was held against the model.")
-    else:
-        wrong = [f"{len(found.disagreements)} forced runs differ from it"] if found.disagreements else []
-        if found.not_predicted:
-            wrong.append(f"it does not have {', '.join(map(str, found.not_predicted))}")
-        parts.append(f"The model is WRONG: {'; '.join(wrong)}. This is a bug in the model.")
-    return "\n\n".join(parts)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for header in headers:
+        made.add_column(header, overflow="fold")
+    for line in lines:
+        made.add_row(*line)
+    return table_text(made)

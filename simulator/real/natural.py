@@ -1,8 +1,8 @@
-"""Let plain Python run freely on real threads, n times, and say how each run ended.
+"""Let plain Python run freely on real threads, n times, on any Python, and say how each run ended.
 
-Nothing is traced and nobody is held up: threads meet at a barrier and go. Deadlocks on the code's own locks are
-noticed and unwound (`watched.py`); for everything else that could hang, a batch of runs lives in a child process with
-a time limit. The child reports after each run, so that what was seen before a hang, a crash of the interpreter or
+One run is `free_run.py`'s; this file makes many of them in a child process, which may be another Python than ours, and
+counts. Deadlocks on the code's own locks are noticed and unwound (`watched.py`); for everything else that could hang, the
+child has a time limit. It reports after each run, so that what was seen before a hang, a crash of the interpreter or
 Ctrl-C is kept.
 """
 
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import importlib
 import json
 import os
 import pickle
-import platform
 import signal
+import site
 import subprocess
 import sys
 import sysconfig
@@ -23,69 +24,114 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
+from simulator.analysis.finding import Finding
+from simulator.analysis.lock_order import LockEdge, LockOrder, explain_cycle, lock_cycles
 from simulator.bodies import SourceLine
-from simulator.errors import SimulatorError, UsageError
-from simulator.real.watched import Deadlock, Deadlocked, Order, Watch, name_locks, watching
+from simulator.errors import UsageError
+from simulator.loading import GROUP, Loaded, load
+from simulator.ops import show_name
+from simulator.real import child as child_file
+from simulator.real.free_run import End, Fault, Ran, free_run, namespaces_of
+from simulator.real.interpreters import Interpreter
+from simulator.real.watched import Deadlock, Order, Wait
 from simulator.scenario import Plain
 from simulator.trace import Outcome
 
-__all__ = ["Batch", "Interpreter", "Natural", "run_batch", "run_once"]
+__all__ = ["Batch", "CycleSeen", "Logged", "Natural", "check_limits", "run_batch", "run_once"]
 
 GRACE = 5.0
 """Seconds that a child gets beyond its own limit before it is killed from outside."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """Which Python ran the threads: that decides which outcomes are to be expected naturally."""
-
-    implementation: str
-    version: tuple[int, int, int]
-    gil: bool
-    switch_interval: float
-
-    @classmethod
-    def current(cls) -> Interpreter:
-        """The one that runs this."""
-        asked = getattr(sys, "_is_gil_enabled", None)
-        gil = bool(asked()) if asked is not None else not sysconfig.get_config_var("Py_GIL_DISABLED")
-        return cls(platform.python_implementation(), sys.version_info[:3], gil, sys.getswitchinterval())
-
-    def __str__(self) -> str:
-        version = ".".join(map(str, self.version))
-        return f"{self.implementation} {version}, {'with the GIL' if self.gil else 'free-threaded'}"
+MOST_EVENTS = 100_000
+"""How many events of a recorded run are kept."""
+LONGEST_SWITCH = 100.0
+"""Seconds; the longest switch interval that is taken for meant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Natural:
-    """One natural run: how it ended, and what there is to say about it.
+    """One natural run: how it and each of its threads ended, and what there is to say about its locks.
 
     `hung` names threads that had not ended at the limit; then there is no outcome.
     """
 
     outcome: Outcome | None
+    ends: Mapping[str, End] = field(default_factory=dict)
     deadlocks: tuple[Deadlock, ...] = ()
-    errors: tuple[str, ...] = ()
     orders: tuple[Order, ...] = ()
     hung: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What threads said that crashed or failed a check."""
+        return tuple(f"{thread}: {end}" for thread, end in self.ends.items() if end.said)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run in plain types."""
+        return {
+            "outcome": None if self.outcome is None else str(self.outcome),
+            "threads": {
+                thread: {"ended": end.how, "said": end.said or None, "where": _shown(end.file, end.line)}
+                for thread, end in self.ends.items()
+            },
+            "deadlocks": list(map(str, self.deadlocks)),
+            "lock_orders": [
+                {
+                    "thread": order.thread,
+                    "held": list(order.held),
+                    "wanted": order.wanted,
+                    "where": _shown(order.file, order.line),
+                }
+                for order in self.orders
+            ],
+        }
+
+    def __str__(self) -> str:
+        said = [f"{thread} {end.how}{f': {end}' if end.said else ''}" for thread, end in self.ends.items()]
+        said += [f"deadlock: {deadlock}" for deadlock in self.deadlocks]
+        said += [
+            f"{order.thread} held {', '.join(order.held)} and asked for {order.wanted} ({_shown(order.file, order.line)})"
+            for order in self.orders
+        ]
+        return "\n".join(said)
+
+
+class Logged(NamedTuple):
+    """A run that is kept: which one it was, from 1, and what it did."""
+
+    number: int
+    run: Natural
+
+
+class CycleSeen(NamedTuple):
+    """A lock-order cycle of natural runs: in how many it was seen, and in how many of these it was a deadlock."""
+
+    finding: Finding
+    runs: int
+    deadlocked: int
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Natural runs, counted by how they ended.
 
-    `deadlocks`, `errors` and `orders` are the different ones seen; the first two with how often. `stopped` says why
-    fewer runs were done than `asked` for; it is empty when all were. `stacks` is where each thread stood when the
-    limit was reached.
+    `deadlocks` and `errors` are the different ones seen, with how often; `logs` keeps the first run of each outcome;
+    `cycles` are lock-order cycles, whether or not anything deadlocked. `stopped` says why fewer runs were done than `asked`
+    for; it is empty when all were. `stacks` is where each thread stood when the limit was reached.
     """
 
     asked: int
+    interpreter: Interpreter = field(default_factory=Interpreter.current)
+    barrier: bool = True
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
+    logs: Mapping[Outcome, Logged] = field(default_factory=dict)
     deadlocks: Mapping[Deadlock, int] = field(default_factory=dict)
+    cycles: tuple[CycleSeen, ...] = ()
     errors: Mapping[str, int] = field(default_factory=dict)
-    orders: tuple[Order, ...] = ()
     stopped: str = ""
     interrupted: bool = False
     stacks: str = ""
@@ -97,8 +143,10 @@ class Batch:
         return sum(self.outcomes.values())
 
 
-def run_once(plain: Plain, locations: Sequence[Hashable] = (), *, timeout: float = 10.0) -> Natural:
-    """Run the plain version once, on fresh state, with all threads let go at the same moment.
+def run_once(
+    plain: Plain, locations: Sequence[Hashable] = (), *, timeout: float = 10.0, barrier: bool = True
+) -> Natural:
+    """Run the plain version once in this process, on fresh state, with all threads let go at the same moment.
 
     The outcome's memory is what `observe` gives, in the order of `locations` (what else it gives comes after them). A
     worker that ends by AssertionError makes it a failed check, by another exception crashed; a deadlock is unwound. A
@@ -115,118 +163,223 @@ def run_once(plain: Plain, locations: Sequence[Hashable] = (), *, timeout: float
     >>> str(run_once(Plain(list, workers, lambda state: {"length": len(state)}, namespace={})).outcome)
     'length=2'
     """
-    deadline = time.monotonic() + timeout
-    with watching(plain.namespace) as watch:
-        state = _asked("setup", plain.setup)
-        name_locks(state)
-        workers = _asked("workers", lambda: dict(plain.workers(state)))
-        ends = _run_threads(watch, workers, deadline)
-        hung = tuple(name for name in workers if name not in ends)
-        errors = tuple(said for _, said in ends.values() if said)
-        if hung:
-            return Natural(None, watch.deadlocks, errors, watch.orders, hung)
-        seen = _asked("observe", lambda: dict(plain.observe(state)))
-    memory = [(location, seen.pop(location)) for location in locations if location in seen]
-    hows = {how for how, _ in ends.values()}
-    how = next(how for how in ("crashed", "failed check", "deadlocked", "finished") if how in hows or how == "finished")
-    return Natural(Outcome(how, (*memory, *seen.items())), watch.deadlocks, errors, watch.orders)
-
-
-def _asked(what: str, ask: Callable[[], Any]) -> Any:
     try:
-        return ask()
-    except Exception as error:
-        raise UsageError(f"{what} of the plain version raised {type(error).__name__}: {error}") from error
+        ran = free_run(
+            plain.setup,
+            plain.workers,
+            plain.observe,
+            namespaces_of(plain),
+            deadline=time.monotonic() + timeout,
+            locations=locations,
+            barrier=barrier,
+        )
+    except Fault as fault:
+        raise UsageError(str(fault)) from fault
+    return _natural(ran)
 
 
-def _run_threads(
-    watch: Watch, workers: Mapping[str, Callable[[], object]], deadline: float
-) -> dict[str, tuple[str, str]]:
-    """Run all workers at once; how each that ended did, and what it said."""
-    ends: dict[str, tuple[str, str]] = {}
-    barrier = threading.Barrier(len(workers)) if workers else None
-
-    def live(name: str, worker: Callable[[], object]) -> None:
-        how, said = "finished", ""
-        try:
-            if barrier is not None:
-                barrier.wait(max(0.0, deadline - time.monotonic()))
-            worker()
-        except Deadlocked:
-            how = "deadlocked"
-        except AssertionError as error:
-            how, said = "failed check", f"{name}: {error or 'assertion failed'}{_line(error)}"
-        except BaseException as error:
-            how, said = "crashed", f"{name}: {type(error).__name__}: {error}{_line(error)}"
-        watch.thread_ended()
-        ends[name] = how, said
-
-    threads = [threading.Thread(target=live, args=item, name=item[0], daemon=True) for item in workers.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return {name: ends[name] for name in workers if name in ends}
+def _natural(ran: Ran) -> Natural:
+    outcome = None if ran.hung else Outcome(ran.how, tuple(map(_hashable, ran.memory)))
+    return Natural(outcome, ran.ends, ran.deadlocks, ran.orders, ran.hung)
 
 
-def _line(error: BaseException) -> str:
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    return f" ({SourceLine(place.tb_frame.f_code.co_filename, place.tb_lineno)})" if place is not None else ""
+def _hashable(item: tuple[Hashable, Any]) -> tuple[Hashable, Any]:
+    try:
+        hash(item[1])
+    except TypeError:
+        raise UsageError(
+            f"observe of the plain version gives {show_name(item[0])} = {item[1]!r:.60}, which cannot be hashed; give a tuple, "
+            "a frozenset or another immutable value"
+        ) from None
+    return item
 
 
 # -- a batch, in a process of its own
 
-_BOOTSTRAP = (
-    "import json, sys; order = json.loads(sys.stdin.readline()); sys.path[:] = order['path']; "
-    "from simulator.real.child import main; main(order)"
-)
-
 
 def run_batch(
-    reference: str,
-    values: Mapping[str, Any],
+    what: Loaded | Plain | str,
+    values: Mapping[str, Any] | None = None,
     *,
     runs: int,
     timeout: float = 60.0,
+    interpreter: Interpreter | None = None,
+    switch_interval: float | None = None,
+    barrier: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Batch:
-    """Run the plain version of what `reference` names (see `simulator.loading`) up to `runs` times in a child process.
+    """Run a plain version up to `runs` times in a child process of an `interpreter` (that which runs this, if none is given).
+
+    `what` is a reference (see `simulator.loading`) or what one led to, with `values` for its parameters; or a Plain made of
+    functions that another process can import. `switch_interval` is for `sys.setswitchinterval`, in seconds; without
+    `barrier`, threads start without waiting for each other.
 
     Ends after `timeout` seconds at the latest, whatever the code does; runs done until then are kept, and after
     Ctrl-C too (`interrupted`). `progress` is called with the number of runs done so far.
 
-    Raises UsageError when there is no plain version to run, or when it is at fault rather than under test.
+    Raises UsageError when there is no plain version to run, when it is at fault rather than under test, or when the
+    interpreter cannot run it.
     """
+    check_limits(runs, timeout, switch_interval)
+    order, _ = order_for(what, values or {}, interpreter)
+    tally = _Tally(runs, barrier, interpreter or Interpreter.current(), progress)
+    order.update(runs=runs, timeout=timeout, switch_interval=switch_interval, barrier=barrier)
+    ran = converse(tally.interpreter, order, tally.take)
+    return tally.batch(ran, timeout)
+
+
+def check_limits(runs: int, timeout: float, switch_interval: float | None) -> None:
+    """Raises UsageError for numbers that no batch can have."""
     if runs < 1:
         raise UsageError(f"runs is {runs}, expected a whole number above 0")
-    if timeout <= 0:
+    if not timeout > 0:
         raise UsageError(f"timeout is {timeout}, expected seconds above 0")
-    started = time.monotonic()
-    tally = _Tally(runs, progress)
-    order = {
-        "path": [os.path.abspath(entry) for entry in sys.path],
-        "reference": reference,
-        "values": dict(values),
-        "runs": runs,
-        "timeout": timeout,
-    }
-    with tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-c", _BOOTSTRAP],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
+    if switch_interval is not None and not 0 < switch_interval <= LONGEST_SWITCH:
+        raise UsageError(
+            f"switch_interval is {switch_interval:g}, expected seconds above 0 and up to {LONGEST_SWITCH:g}"
         )
+
+
+def order_for(
+    what: Loaded | Plain | str, values: Mapping[str, Any], interpreter: Interpreter | None
+) -> tuple[dict[str, Any], Plain]:
+    """What the child has to know to make the plain version, and the plain version as it is here."""
+    order: dict[str, Any] = {
+        "module": None,
+        "file": None,
+        "attribute": "",
+        "values": {},
+        "record": False,
+        "most_events": 0,
+    }
+    first: list[str] = []
+    last: list[str] = []
+    locations: tuple[Hashable, ...] = ()
+    if isinstance(what, Plain):
+        plain = what
+    else:
+        loaded = load(what) if isinstance(what, str) else what
+        made = loaded.plain(**values)
+        if made is None:
+            raise UsageError(f"{loaded.name} has no plain Python version to run")
+        plain = made
+        locations = tuple(loaded.program(**values).memory)
+        module, file, attribute = _place(loaded.reference)
+        defaults = {parameter.name: parameter.default for parameter in loaded.parameters}
+        order.update(module=module, file=file, attribute=attribute, values={**defaults, **values})
+        if file is not None:
+            first.append(os.path.dirname(file))
+        else:
+            last.append(_root(module))
+    order["parts"] = parts = _parts(plain)
+    if order["module"] is None and parts is None:
+        raise UsageError(
+            "this plain version cannot be sent to another process: its setup, workers and observe have to be functions of a "
+            "module, or partials of them"
+        )
+    last += [_root(part.__module__) for part in _functions(plain) if getattr(part, "__module__", None) in sys.modules]
+    order["locations"] = _pickled(locations) or _pickled(())
+    if interpreter is None or interpreter.executable == sys.executable:
+        order["path"] = [os.path.abspath(entry) for entry in sys.path]
+    else:
+        order["path"] = None
+        last = [*_own_path(), *last]
+    order.update(first=first, last=list(dict.fromkeys(last)))
+    return order, plain
+
+
+def _place(reference: str) -> tuple[str, str | None, str]:
+    """The module, its file where it has to be loaded by that, and the attribute that a reference names."""
+    for entry in entry_points(group=GROUP):
+        if entry.name == reference:
+            reference = entry.value
+    place, _, attribute = reference.rpartition(":")
+    if place.endswith(".py") or os.sep in place:
+        full = str(Path(place).resolve())
+        # As `simulator.loading` calls it, so that what is pickled there is found here.
+        return f"simulator_file_{Path(full).stem}", full, attribute
+    return place, None, attribute
+
+
+def _root(module: str) -> str:
+    """The folder from which a module's top-level package is imported."""
+    with contextlib.suppress(Exception):
+        top = importlib.import_module(module.split(".")[0])
+        if top.__file__ is not None:
+            here = Path(top.__file__).resolve().parent
+            return str(here.parent if hasattr(top, "__path__") else here)
+    return os.getcwd()
+
+
+def _functions(plain: Plain) -> list[Any]:
+    parts: tuple[Any, ...] = (plain.setup, plain.workers, plain.observe)
+    return [getattr(part, "func", part) for part in parts]
+
+
+def _parts(plain: Plain) -> str | None:
+    """The plain version as references to its functions, for where its scenario cannot be imported; None if that cannot be."""
+    namespace = getattr(plain, "namespace", None)
+    return _pickled(
+        (plain.setup, plain.workers, plain.observe, None if namespace is None else namespace.get("__name__"))
+    )
+
+
+def _pickled(value: object) -> str | None:
+    try:
+        return base64.b64encode(pickle.dumps(value, 4)).decode()
+    except Exception:
+        return None
+
+
+@cache
+def _own_places() -> tuple[str, ...]:
+    """Where this Python keeps its own and its installed modules, which are of no use to another one."""
+    paths = sysconfig.get_paths()
+    found = {sys.prefix, sys.base_prefix, sys.exec_prefix, paths["stdlib"], paths["platstdlib"], paths["purelib"]}
+    with contextlib.suppress(Exception):
+        found.add(site.getusersitepackages())
+    return tuple(os.path.join(os.path.realpath(place), "") for place in found)
+
+
+def _own_path() -> list[str]:
+    """The entries of our import path that are not this Python's own."""
+    entries = [os.path.realpath(entry or ".") for entry in sys.path]
+    return [
+        entry for entry in entries if os.path.isdir(entry) and not os.path.join(entry, "").startswith(_own_places())
+    ]
+
+
+class Spoken(NamedTuple):
+    """How a conversation with a child ended."""
+
+    code: int | None
+    said: str
+    interrupted: bool
+    seconds: float
+
+
+def converse(interpreter: Interpreter, order: Mapping[str, Any], take: Callable[[Mapping[str, Any]], bool]) -> Spoken:
+    """Start a child, send it an order, and take its lines until there are no more, or `take` says that it was the last."""
+    started = time.monotonic()
+    timeout: float = order["timeout"]
+    with tempfile.TemporaryFile() as errors:
+        try:
+            child = subprocess.Popen(
+                [interpreter.executable, child_file.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise UsageError(f"{interpreter.executable} cannot be started: {error.strerror or error}") from None
         # The child ends itself at its limit and says where it stood; this is for when it cannot.
         killer = threading.Timer(timeout + GRACE, _kill, [child])
         killer.daemon = True
         killer.start()
         interrupted = False
         try:
-            tally.listen(child, order)
+            _listen(child, order, take)
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -237,7 +390,28 @@ def run_batch(
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()
-        return tally.batch(child.returncode, errors, interrupted, time.monotonic() - started, timeout)
+        return Spoken(child.returncode, _all_of(errors), interrupted, time.monotonic() - started)
+
+
+def _all_of(errors: BinaryIO) -> str:
+    errors.seek(0)
+    return errors.read().decode(errors="replace")
+
+
+def _listen(
+    child: subprocess.Popen[bytes], order: Mapping[str, Any], take: Callable[[Mapping[str, Any]], bool]
+) -> None:
+    if child.stdin is None or child.stdout is None:
+        return
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.write(json.dumps(order).encode() + b"\n")
+        child.stdin.flush()
+    for line in child.stdout:
+        # What a customised interpreter prints when it starts is none of ours.
+        with contextlib.suppress(ValueError):
+            report = json.loads(line)
+            if isinstance(report, dict) and take(report):
+                return
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
@@ -255,95 +429,131 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 class _Tally:
     """What a child has reported so far."""
 
-    def __init__(self, asked: int, progress: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, asked: int, barrier: bool, interpreter: Interpreter, progress: Callable[[int], None] | None
+    ) -> None:
         self.asked = asked
+        self.barrier = barrier
+        self.interpreter = interpreter
         self.progress = progress
+        self.done = 0
         self.outcomes: dict[Outcome, int] = {}
+        self.logs: dict[Outcome, Logged] = {}
         self.deadlocks: dict[Deadlock, int] = {}
         self.errors: dict[str, int] = {}
-        self.orders: dict[Order, None] = {}
+        self.orders: dict[frozenset[Order], int] = {}
+        self.deadlocked: dict[frozenset[str], int] = {}
         self.hung: tuple[str, ...] = ()
         self.refusal = ""
         self.ended = False
 
-    def listen(self, child: subprocess.Popen[bytes], order: Mapping[str, Any]) -> None:
-        """Send the order and take the child's lines until there are no more."""
-        if child.stdin is None or child.stdout is None:
-            return
-        with contextlib.suppress(BrokenPipeError):
-            child.stdin.write(json.dumps(order).encode() + b"\n")
-            child.stdin.flush()
-        for line in child.stdout:
-            self._take(json.loads(line))
-            if self.ended:
-                return
-
-    def _take(self, report: Mapping[str, Any]) -> None:
+    def take(self, report: Mapping[str, Any]) -> bool:
+        """Take one report; whether it was the last."""
         if "error" in report:
             self.refusal = report["error"]
+        if "interpreter" in report:
+            self.interpreter = Interpreter.of(report["interpreter"], self.interpreter.path)
+        if "run" in report:
+            self._count(natural_of(report["run"]))
         self.ended = "end" in report or "error" in report
-        if "run" not in report:
-            return
-        natural: Natural = pickle.loads(base64.b64decode(report["run"]))
+        return self.ended
+
+    def _count(self, natural: Natural) -> None:
         self.hung = natural.hung
         if natural.outcome is not None:
+            self.done += 1
             self.outcomes[natural.outcome] = self.outcomes.get(natural.outcome, 0) + 1
+            self.logs.setdefault(natural.outcome, Logged(self.done, natural))
         for deadlock in natural.deadlocks:
             self.deadlocks[deadlock] = self.deadlocks.get(deadlock, 0) + 1
+            locks = frozenset(wait.wants for wait in deadlock.cycle)
+            self.deadlocked[locks] = self.deadlocked.get(locks, 0) + 1
         for error in natural.errors:
             self.errors[error] = self.errors.get(error, 0) + 1
-        self.orders.update(dict.fromkeys(natural.orders))
+        orders = frozenset(natural.orders)
+        self.orders[orders] = self.orders.get(orders, 0) + 1
         if self.progress is not None:
-            self.progress(sum(self.outcomes.values()))
+            self.progress(self.done)
 
-    def batch(self, code: int | None, errors: BinaryIO, interrupted: bool, seconds: float, timeout: float) -> Batch:
+    def _cycles(self) -> tuple[CycleSeen, ...]:
+        # Within one run each: a lock that a thread makes is called by its line and a number, and the next run numbers anew.
+        found: dict[frozenset[str], tuple[Finding, int]] = {}
+        for orders, times in self.orders.items():
+            for finding in order_cycles(orders):
+                locks = frozenset(map(str, finding.objects))
+                first, before = found.get(locks, (finding, 0))
+                found[locks] = first, before + times
+        seen = []
+        for locks, (finding, runs) in sorted(found.items(), key=lambda item: sorted(item[0])):
+            seen.append(CycleSeen(finding, runs, self.deadlocked.get(locks, 0)))
+        return tuple(seen)
+
+    def batch(self, ran: Spoken, timeout: float) -> Batch:
         """Everything reported, and why there is no more."""
         if self.refusal:
             raise UsageError(self.refusal)
-        errors.seek(0)
-        said = errors.read().decode(errors="replace")
-        done = sum(self.outcomes.values())
         stopped = stacks = ""
-        if interrupted:
-            stopped = f"interrupted after {done} of {self.asked} runs"
-        elif not self.ended and (seconds >= timeout or self.hung):
-            stopped, stacks = f"ended at its limit of {timeout:g} s after {done} of {self.asked} runs", said
+        if ran.interrupted:
+            stopped = f"interrupted after {self.done} of {self.asked} runs"
+        elif not self.ended and (ran.seconds >= timeout or self.hung):
+            stopped, stacks = f"ended at its limit of {timeout:g} s after {self.done} of {self.asked} runs", ran.said
         elif not self.ended:
-            last = said.strip().splitlines()[-1:] or [""]
-            stopped = f"the process died after {done} of {self.asked} runs (exit code {code}) {last[0]}".rstrip()
-        elif done < self.asked:
-            stopped = f"ended at its limit of {timeout:g} s after {done} of {self.asked} runs"
+            last = ran.said.strip().splitlines()[-1:] or [""]
+            code = f"exit code {ran.code}"
+            stopped = f"the process died after {self.done} of {self.asked} runs ({code}) {last[0]}".rstrip()
+        elif self.done < self.asked:
+            stopped = f"ended at its limit of {timeout:g} s after {self.done} of {self.asked} runs"
         return Batch(
             asked=self.asked,
+            interpreter=self.interpreter,
+            barrier=self.barrier,
             outcomes=self.outcomes,
+            logs=self.logs,
             deadlocks=self.deadlocks,
+            cycles=self._cycles(),
             errors=self.errors,
-            orders=tuple(self.orders),
             stopped=stopped,
-            interrupted=interrupted,
+            interrupted=ran.interrupted,
             stacks=stacks,
-            seconds=seconds,
+            seconds=ran.seconds,
         )
 
 
-def report_line(natural: Natural) -> dict[str, str]:
-    """One run as the child writes it. Values that cannot be pickled go as their repr."""
-    try:
-        packed = pickle.dumps(natural)
-    except Exception:
-        outcome = natural.outcome
-        if outcome is None:
-            raise SimulatorError("a run without an outcome cannot be reported") from None
-        memory = tuple((location, _sendable(value)) for location, value in outcome.memory)
-        packed = pickle.dumps(
-            Natural(Outcome(outcome.how, memory), natural.deadlocks, natural.errors, natural.orders, natural.hung)
-        )
-    return {"run": base64.b64encode(packed).decode()}
+def order_cycles(orders: frozenset[Order]) -> list[Finding]:
+    """The lock-order cycles of one run, from the orders in which its threads asked for locks."""
+    edges = [
+        LockEdge(order.thread, held, order.wanted, frozenset(order.held) - {held}, SourceLine(order.file, order.line))
+        for order in orders
+        for held in order.held
+        if order.wanted not in order.held
+    ]
+    if not edges:
+        return []
+    detector = LockOrder()
+    return [explain_cycle(detector.sighting(cycle), cycle, None) for cycle in lock_cycles(edges)]
 
 
-def _sendable(value: object) -> object:
-    try:
-        pickle.dumps(value)
-    except Exception:
-        return repr(value)
-    return value
+def natural_of(report: Mapping[str, Any]) -> Natural:
+    """One run as the child told it."""
+    ends = {name: End(*end) for name, *end in report["ends"]}
+    deadlocks = tuple(Deadlock(*(tuple(map(_wait, waits)) for waits in told)) for told in report["deadlocks"])
+    orders = tuple(Order(thread, tuple(held), *rest) for thread, held, *rest in report["orders"])
+    memory = [(_unpacked(location), _unpacked(value)) for location, value in report["memory"]]
+    return _natural(Ran(ends, memory, deadlocks, orders, tuple(report["hung"])))
+
+
+def _wait(told: Sequence[Any]) -> Wait:
+    thread, holds, wants, holder, ended = told
+    return Wait(thread, tuple(holds), wants, holder, ended)
+
+
+def _unpacked(packed: Mapping[str, Any]) -> Any:
+    """A value as it was, or its text where this Python cannot make it."""
+    if packed["pickled"] is not None:
+        with contextlib.suppress(Exception):
+            return pickle.loads(base64.b64decode(packed["pickled"]))
+    return packed["shown"]
+
+
+def _shown(file: str, line: int) -> str | None:
+    return str(SourceLine(file, line)) if file else None

@@ -14,6 +14,9 @@ deadlock leaves.
 
 What is taken for granted: the thread that takes a lock gives it back. A plain lock used as a signal (taken twice by one
 thread, so that another may wake it) would be called a deadlock. Python allows that use; the model does not.
+
+This file runs on any CPython from 3.8 on, whether or not the rest of the simulator can be imported there (see `child.py`): it
+imports the standard library alone, and keeps to the syntax of 3.8.
 """
 
 from __future__ import annotations
@@ -22,10 +25,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 __all__ = [
     "Deadlock",
@@ -41,13 +44,16 @@ __all__ = [
 
 FOREVER = -1
 
+if TYPE_CHECKING:
+    Log = Callable[[str, str, "WatchedLock", FrameType | None], None]
+    """Told of what happens to locks; see `Watch`."""
+
 
 class Deadlocked(BaseException):
     """Raised in a thread that would wait for ever. Not an Exception, so that code under test does not swallow it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """A thread in a deadlock: what it holds, what it wants, and who has that.
 
     `holder_ended` says that the holder is no more, and will never give it back.
@@ -66,8 +72,7 @@ class Wait:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlock:
+class Deadlock(NamedTuple):
     """Threads that wait for each other in a circle, and those stuck behind them.
 
     The cycle starts with its first thread by name. It is empty where the lock was left behind by a thread
@@ -86,19 +91,23 @@ class Deadlock:
         return "; ".join(map(str, (*self.cycle, *self.behind)))
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A thread asked for the lock `wanted` while it held the locks `held`: edges of the lock-order graph."""
+class Order(NamedTuple):
+    """A thread asked for the lock `wanted` while it held the locks `held`: edges of the lock-order graph.
+
+    `file` and `line` are where it asked.
+    """
 
     thread: str
     held: tuple[str, ...]
     wanted: str
+    file: str = ""
+    line: int = 0
 
 
 class _Waiter:
     """One thread's wait for one lock. `bell` is a raw lock that is released to wake the thread."""
 
-    def __init__(self, thread: threading.Thread, lock: WatchedLock, *, endless: bool) -> None:
+    def __init__(self, thread: threading.Thread, lock: WatchedLock, endless: bool) -> None:
         self.thread = thread
         self.lock = lock
         self.endless = endless
@@ -114,10 +123,15 @@ class _Waiter:
 class Watch:
     """Who holds and who waits for which watched lock; what went wrong; in which order locks were taken.
 
-    Has the attributes of the `threading` module, so it can stand where that stands.
+    Has the attributes of the `threading` module, so it can stand where that stands. `log` is told of everything that happens
+    to a lock, in the order in which it takes effect: what, which thread, which lock, and the frame that asked for it. What
+    happens is "acquire" and "release"; "try" and "failed", of what does not wait for ever; "stuck", after which all that
+    the thread does is unwinding; "re-acquire", before it waits for a plain lock that it holds itself; "free" and "foreign",
+    releases of a lock that nobody, or another thread holds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: Log | None = None) -> None:
+        self._log = log
         self._guard = threading.Lock()
         self._owners: dict[WatchedLock, threading.Thread] = {}
         self._held: dict[threading.Thread, list[WatchedLock]] = {}
@@ -171,13 +185,20 @@ class Watch:
         deadline = None if timeout == FOREVER else time.monotonic() + timeout
         with self._guard:
             held = self._held.setdefault(me, [])
-            if blocking and held:
-                self._orders[Order(me.name, tuple(owned.name for owned in held), lock.name)] = None
+            frame = _asking() if held or self._log is not None else None
+            if blocking and held and frame is not None:
+                names = tuple(owned.name for owned in held)
+                self._orders[Order(me.name, names, lock.name, frame.f_code.co_filename, frame.f_lineno)] = None
+            endless = blocking and deadline is None
             if self._seize(lock, me):
+                self._tell("acquire" if endless else "try", me, lock, frame)
                 return True
             if not blocking:
+                self._tell("failed", me, lock, frame)
                 return False
-            waiter = _Waiter(me, lock, endless=deadline is None)
+            if endless and self._owners.get(lock) is me:
+                self._tell("re-acquire", me, lock, frame)
+            waiter = _Waiter(me, lock, endless)
             self._waiting[me] = waiter
             self._queues.setdefault(lock, []).append(waiter)
             if waiter.endless:
@@ -190,8 +211,10 @@ class Watch:
                     del self._waiting[me]
                     self._queues[lock].remove(waiter)
                 if waiter.doomed:
+                    self._tell("stuck", me, lock, frame)
                     raise Deadlocked(f"{me.name} waits for {lock.name} for ever")
                 if taken or not rung:
+                    self._tell(("acquire" if endless else "try") if taken else "failed", me, lock, frame)
                     return taken
 
     def give_back(self, lock: WatchedLock) -> None:
@@ -199,10 +222,13 @@ class Watch:
 
         Raises RuntimeError when nobody holds it.
         """
+        me = threading.current_thread()
         with self._guard:
             owner = self._owners.pop(lock, None)
             if owner is None:
+                self._tell("free", me, lock, None)
                 raise RuntimeError("release unlocked lock")
+            self._tell("release" if owner is me else "foreign", me, lock, None)
             self._held[owner].remove(lock)
             lock.inner.release()
             queue = self._queues.get(lock)
@@ -212,6 +238,14 @@ class Watch:
     def owner(self, lock: WatchedLock) -> threading.Thread | None:
         """Who holds a lock. Certain only as long as it is the caller."""
         return self._owners.get(lock)
+
+    def again(self, lock: WatchedLock, what: str) -> None:
+        """Say that the caller, who holds a re-entrant lock, took it once more, or gave one of several back."""
+        self._tell(what, threading.current_thread(), lock, None)
+
+    def _tell(self, what: str, me: threading.Thread, lock: WatchedLock, frame: FrameType | None) -> None:
+        if self._log is not None:
+            self._log(what, me.name, lock, frame or _asking())
 
     def _seize(self, lock: WatchedLock, me: threading.Thread) -> bool:
         if (lock in self._lost and me not in self._doomed) or not lock.inner.acquire(blocking=False):
@@ -259,7 +293,7 @@ class Watch:
             waits = tuple(map(self._wait, behind))
             if self._deadlocks:
                 last = self._deadlocks[-1]
-                self._deadlocks[-1] = replace(last, behind=(*last.behind, *waits))
+                self._deadlocks[-1] = last._replace(behind=(*last.behind, *waits))
             else:
                 self._deadlocks.append(Deadlock((), waits))
             self._doom(behind)
@@ -330,7 +364,9 @@ class WatchedRLock(WatchedLock):
     def acquire(self, blocking: bool = True, timeout: float = FOREVER) -> bool:
         """As `threading.RLock.acquire`. Raises Deadlocked where that would wait for ever."""
         _check(blocking, timeout)
-        if not self._is_owned() and not self._watch.take(self, blocking, timeout):
+        if self._is_owned():
+            self._watch.again(self, "acquire" if blocking and timeout == FOREVER else "try")
+        elif not self._watch.take(self, blocking, timeout):
             return False
         self._times += 1
         return True
@@ -338,9 +374,12 @@ class WatchedRLock(WatchedLock):
     def release(self) -> None:
         """As `threading.RLock.release`. Raises RuntimeError when the caller does not hold it."""
         if not self._is_owned():
+            self._watch.again(self, "free")
             raise RuntimeError("cannot release un-acquired lock")
         self._times -= 1
-        if not self._times:
+        if self._times:
+            self._watch.again(self, "release")
+        else:
             self._watch.give_back(self)
 
     # What threading.Condition asks of a re-entrant lock.
@@ -373,7 +412,7 @@ def name_locks(state: object, path: str = "", depth: int = 4) -> None:
 def _name_locks(thing: object, path: str, depth: int, seen: set[int]) -> None:
     if isinstance(thing, WatchedLock):
         if path and id(thing) not in seen:
-            thing.name = path.removeprefix(".")
+            thing.name = path[1:] if path.startswith(".") else path
         seen.add(id(thing))
         return
     if not depth or id(thing) in seen:
@@ -381,13 +420,24 @@ def _name_locks(thing: object, path: str, depth: int, seen: set[int]) -> None:
     seen.add(id(thing))
     if isinstance(thing, Mapping):
         inside = [(f"{path}[{key!r}]", value) for key, value in thing.items()]
-    elif isinstance(thing, list | tuple):
+    elif isinstance(thing, (list, tuple)):
         inside = [(f"{path}[{number}]", value) for number, value in enumerate(thing)]
     else:
         inside = [(f"{path}.{name}", value) for name, value in getattr(thing, "__dict__", {}).items()]
     # What is nearest first, so that a lock gets its shortest name.
     for at, value in sorted(inside, key=lambda item: not isinstance(item[1], WatchedLock)):
         _name_locks(value, at, depth - 1, seen)
+
+
+def _asking() -> FrameType | None:
+    """The frame of the code under test that called us: not this file's, nor the standard library's `threading`."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename in _BETWEEN:
+        frame = frame.f_back
+    return frame
+
+
+_BETWEEN = (_asking.__code__.co_filename, threading.Condition.wait.__code__.co_filename)
 
 
 def _check(blocking: bool, timeout: float) -> None:
@@ -398,8 +448,8 @@ def _check(blocking: bool, timeout: float) -> None:
 
 
 @contextmanager
-def watching(namespace: MutableMapping[str, Any]) -> Iterator[Watch]:
-    """Let a module's own `threading` (and `Lock`, `RLock` taken from it) make watched locks; put all back afterwards.
+def watching(*namespaces: MutableMapping[str, Any], log: Log | None = None) -> Iterator[Watch]:
+    """Let modules' own `threading` (and `Lock`, `RLock` taken from it) make watched locks; put all back afterwards.
 
     >>> import threading
     >>> module = {"threading": threading}
@@ -410,11 +460,16 @@ def watching(namespace: MutableMapping[str, Any]) -> Iterator[Watch]:
     >>> module["threading"] is threading, watch.deadlocks
     (True, ())
     """
-    watch = Watch()
+    watch = Watch(log)
     stand_ins = {id(threading): watch, id(threading.Lock): watch.Lock, id(threading.RLock): watch.RLock}
-    before = {name: value for name, value in namespace.items() if id(value) in stand_ins}
-    namespace.update({name: stand_ins[id(value)] for name, value in before.items()})
+    before = [
+        (namespace, {name: value for name, value in namespace.items() if id(value) in stand_ins})
+        for namespace in namespaces
+    ]
+    for namespace, mine in before:
+        namespace.update({name: stand_ins[id(value)] for name, value in mine.items()})
     try:
         yield watch
     finally:
-        namespace.update(before)
+        for namespace, mine in before:
+            namespace.update(mine)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+import sys
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from simulator.analysis.finding import Kind
+from simulator.analysis.finding import Kind, Status
 from simulator.errors import UsageError
 from simulator.explore import check
 from simulator.loading import load
 from simulator.ops import Read, Write
 from simulator.program import Program
 from simulator.real.baton import force
-from simulator.real.crosscheck import CrossCheck, crosscheck, schedules_by_outcome, wilson
-from simulator.real.natural import Batch, Interpreter
+from simulator.real.crosscheck import CrossCheck, ForcedRun, crosscheck, force_bodies, schedules_by_outcome, wilson
+from simulator.real.interpreters import Interpreter, find
+from simulator.real.natural import Batch
 from simulator.search.budget import Budget
-from simulator.trace import Outcome
+from simulator.trace import Outcome, Schedule
 
 pytestmark = pytest.mark.real
 
@@ -86,18 +88,33 @@ def test_the_three_facts_about_two_increments(path: str) -> None:
     assert {"outcome count=1 unobserved=7", "outcome count=2 unobserved=7"} <= set(shown)
     assert all(run.agrees for run in found.forced)
     # Observed: ten runs, each with an outcome that was predicted; compared on what both know.
-    assert sum(row.times for row in found.observed) == 10
-    assert all(row.predicted for row in found.observed)
-    assert len(found.not_seen) + len(found.observed) == 2
+    (batch,) = found.natural
+    assert sum(row.times for row in found.observed(batch)) == 10
+    assert all(row.predicted for row in found.observed(batch))
+    assert len(found.not_seen) + len(found.observed(batch)) == 2
+    # One table: each outcome with the three facts about it.
+    assert [row.interleavings for row in found.rows] == [18, 2]
+    assert all(row.possible and row.forced for row in found.rows)
+    assert sum(seen.times for row in found.rows for seen in row.observed) == 10
     assert [told for told in progress if told[0] == "observed"][-1] == ("observed", 10, 10)
 
 
 def test_an_outcome_that_the_model_does_not_have_is_a_bug_in_the_model(path: str) -> None:
     found = crosscheck(load(f"{path}:wrong"), {}, runs=3)
     assert not found.ok
-    assert {dict(outcome.memory)["count"] for outcome in found.not_predicted} <= {5, 10}
+    assert {dict(seen.outcome.memory)["count"] for seen in found.not_predicted} <= {5, 10}
     assert "The model is WRONG: it does not have count=" in str(found)
+    assert "NOT POSSIBLE" in str(found)
     assert found.to_dict()["ok"] is False
+
+
+def test_an_outcome_that_the_model_does_not_have_comes_with_the_log_of_a_run(path: str) -> None:
+    found = crosscheck(load(f"{path}:wrong"), {}, runs=3)
+    first = found.not_predicted[0]
+    assert first.log.number == 1
+    assert {thread: end.how for thread, end in first.log.run.ends.items()} == {"a": "finished", "b": "finished"}
+    assert f"Run 1 on {found.interpreter} ended as {first.outcome}:\n  a finished\n  b finished" in str(found)
+    assert found.to_dict()["not_predicted"][0]["log"]["threads"]["a"]["ended"] == "finished"
 
 
 class ForgetfulMemory(dict[Hashable, Any]):
@@ -108,7 +125,8 @@ class ForgetfulMemory(dict[Hashable, Any]):
 
 
 def test_real_memory_that_does_something_else_is_noticed(path: str) -> None:
-    found = crosscheck(load(f"{path}:program"), {}, runs=1, memory=ForgetfulMemory)
+    loaded = load(f"{path}:program")
+    found = crosscheck(loaded, {}, runs=1, forcing=force_bodies(loaded.program(), ForgetfulMemory))
     assert not found.ok
     assert found.disagreements
     assert "DIFFER at step" in str(found)
@@ -117,27 +135,106 @@ def test_real_memory_that_does_something_else_is_noticed(path: str) -> None:
 def test_a_program_without_a_plain_version_is_only_forced(path: str) -> None:
     found = crosscheck(load(f"{path}:program"), {}, runs=5)
     assert found.ok
-    assert found.natural is None
-    assert found.observed == found.not_seen == ()
+    assert found.natural == found.not_seen == ()
     assert any("no plain Python version" in note for note in found.notes)
-    assert "3. Observed" not in str(found)
+    assert "with the GIL" not in str(found).split("Forced on")[0]
 
 
 def test_the_unsafe_bank_ends_by_itself_and_its_deadlock_is_forced() -> None:
     found = crosscheck(load("scenarios.bank:bank"), {}, runs=20)
     assert found.ok
-    assert found.natural is not None
-    assert found.natural.done == 20
+    (batch,) = found.natural
+    assert batch.done == 20
     deadlocks = [run for run in found.forced if any(what.startswith("deadlock on") for what in run.shows)]
-    assert [run.forced.outcome.how for run in deadlocks if run.forced.outcome is not None] == ["deadlocked"]
-    assert len(deadlocks[0].forced.blocked) == 2
+    assert [run.outcome.how for run in deadlocks if run.outcome is not None] == ["deadlocked"]
+
+
+def test_both_orders_of_the_unsafe_bank_s_locks_are_reported_whether_or_not_a_run_deadlocked() -> None:
+    found = crosscheck(load("scenarios.bank:bank"), {"pause": 0.0}, runs=20)
+    (cycle,) = found.cycles
+    assert cycle.finding.objects == ("accounts[1].lock", "accounts[2].lock")
+    assert cycle.finding.threads == ("t0", "t1")
+    assert 0 <= cycle.deadlocked <= cycle.runs <= 20
+    assert (cycle.status is Status.REALISED) == (cycle.deadlocked > 0)
+    assert f"in {cycle.runs} of 20 natural runs" in " ".join(str(found).split())
+
+
+NESTED = """
+import threading
+from simulator.ops import Acquire, Release
+from simulator.program import Program
+from simulator.scenario import Plain, scenario
+
+class Pair:
+    def __init__(self):
+        self.first = threading.Lock()
+        self.second = threading.Lock()
+        self.gate = threading.Lock()
+
+def nested(*locks):
+    for lock in locks:
+        yield Acquire(lock)
+    for lock in reversed(locks):
+        yield Release(lock)
+
+@scenario(summary="Two locks in two orders.")
+def pair(gated: bool = False, knows: bool = True) -> Program:
+    outer = ("gate",) if gated else ()
+    second = ("second", "first") if knows else ("first", "second")
+    return Program(
+        {"a": lambda: nested(*outer, "first", "second"), "b": lambda: nested(*outer, *second)},
+        locks=["first", "second", "gate"],
+    )
+
+def take(first, second):
+    with first, second:
+        pass
+
+def take_gated(gate, first, second):
+    with gate, first, second:
+        pass
+
+def one_after_the_other(pair, gated):
+    # The second thread waits for the first to end, so that no run ever deadlocks.
+    over = threading.Event()
+    def a():
+        take_gated(pair.gate, pair.first, pair.second) if gated else take(pair.first, pair.second)
+        over.set()
+    def b():
+        over.wait(20)
+        take_gated(pair.gate, pair.second, pair.first) if gated else take(pair.second, pair.first)
+    return {"a": a, "b": b}
+
+@pair.as_plain
+def plain_pair(gated, knows):
+    return Plain(Pair, lambda pair: one_after_the_other(pair, gated), lambda pair: {}, globals())
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "said"),
+    [
+        ({}, Status.REALISED, "which the model calls realised"),
+        ({"knows": False}, None, "which the model does NOT have"),
+        ({"gated": True}, "no cycle", ""),
+    ],
+)
+def test_a_natural_lock_order_cycle_without_a_deadlock_is_classified_by_the_model(
+    tmp_path: Path, values: dict[str, Any], status: object, said: str
+) -> None:
+    (tmp_path / "nested.py").write_text(NESTED)
+    found = crosscheck(load(f"{tmp_path}/nested.py:pair"), values, runs=3)
+    assert found.natural[0].deadlocks == {}
+    cycles = [(cycle.status, cycle.said, cycle.runs, cycle.deadlocked) for cycle in found.cycles]
+    assert cycles == ([] if status == "no cycle" else [(status, said, 3, 0)])
 
 
 def test_the_ordered_bank_never_deadlocks() -> None:
     found = crosscheck(load("scenarios.bank:bank"), {"strategy": "ordered"}, runs=20)
     assert found.ok
-    assert [str(row.outcome) for row in found.observed] == ["balance[1]=800 balance[2]=1200"]
+    assert [str(outcome) for outcome in found.natural[0].outcomes] == ["balance[1]=800 balance[2]=1200"]
     assert not found.not_seen
+    assert not found.cycles
 
 
 def test_a_search_that_was_cut_calls_nothing_unpredicted(path: str) -> None:
@@ -158,7 +255,7 @@ def test_ctrl_c_while_forcing_keeps_what_there_is(path: str) -> None:
     found = crosscheck(load(f"{path}:right"), {}, runs=5, progress=interrupt)
     assert found.interrupted
     assert len(found.forced) == 1
-    assert found.natural is None
+    assert found.natural == ()
     assert any("Interrupted" in note for note in found.notes)
 
 
@@ -167,7 +264,59 @@ def test_the_json_form_is_plain(path: str) -> None:
     there_and_back = json.loads(json.dumps(found.to_dict()))
     assert there_and_back["values"] == {"by": 2}
     assert there_and_back["possible"]["interleavings"] == 20
-    assert there_and_back["observed"]["runs"] == 2
+    assert [batch["runs"] for batch in there_and_back["observed"]] == [2]
+
+
+def test_what_forces_is_a_parameter_and_may_force_what_it_likes(path: str) -> None:
+    wanted: list[Schedule] = []
+
+    def forcing(schedules: Mapping[Schedule, Sequence[str]], timeout: float) -> Iterator[ForcedRun]:
+        wanted.extend(schedules)
+        yield ForcedRun(("interleaving 1",), Schedule("aaabbb"), finished(2, unobserved=7), None, of="plain code")
+        yield ForcedRun(
+            ("interleaving 2",), Schedule("ababab"), finished(1, unobserved=7), "step 4, b: nothing", "plain code"
+        )
+
+    found = crosscheck(load(f"{path}:right"), {}, runs=1, forcing=forcing)
+    assert wanted
+    assert [len(row.forced) for row in found.rows] == [1, 1]
+    assert [run.agrees for run in found.forced] == [True, False]
+    assert not found.ok
+    assert "DIFFER at step 4, b: nothing" in str(found)
+    assert "1 of 1 DIFFER" in str(found)
+
+
+def test_many_forced_runs_are_counted_and_those_that_differ_come_first(path: str) -> None:
+    def forcing(schedules: Mapping[Schedule, Sequence[str]], timeout: float) -> Iterator[ForcedRun]:
+        for number in range(1, 101):
+            yield ForcedRun((f"outcome {number}",), Schedule("ab"), None, "step 1" if number == 77 else None)
+
+    text = str(crosscheck(load(f"{path}:program"), {}, forcing=forcing))
+    assert "… and 80 more, of which 80 agree" in text
+    assert text.index("outcome 77") < text.index("outcome 1 ")
+
+
+def test_each_python_has_its_column(path: str) -> None:
+    pythons = (Interpreter.current(), find(sys.executable))
+    progress: list[tuple[str, int, int]] = []
+    found = crosscheck(
+        load(f"{path}:right"), {}, runs=4, interpreters=pythons, progress=lambda *told: progress.append(told)
+    )
+    assert [batch.done for batch in found.natural] == [4, 4]
+    assert all(len(row.observed) == 2 for row in found.rows)
+    assert str(found).count(str(found.interpreter)) >= 2
+    assert progress[-1] == ("observed", 8, 8)
+
+
+def test_the_knobs_reach_the_natural_runs(path: str) -> None:
+    found = crosscheck(load(f"{path}:right"), {}, runs=2, switch_interval=1e-5, barrier=False)
+    (batch,) = found.natural
+    assert batch.interpreter.switch_interval == pytest.approx(1e-5)
+    assert not batch.barrier
+    assert found.to_dict()["observed"][0]["interpreter"]["switch_interval"] == pytest.approx(1e-5)
+    for wrong in (0.0, -1.0, 1e9, float("nan")):
+        with pytest.raises(UsageError, match=r"^switch_interval is"):
+            crosscheck(load(f"{path}:right"), {}, runs=2, switch_interval=wrong)
 
 
 def test_every_outcome_has_a_schedule_that_forces_it() -> None:
@@ -195,13 +344,15 @@ def test_the_wilson_interval_is_the_published_one() -> None:
 
 @pytest.mark.parametrize(
     ("implementation", "gil", "said"),
-    [("CPython", True, "not expected"), ("CPython", False, "truly at the same time"), ("PyPy", True, "own affair")],
-)
+    [("CPython 3.13", True, "not expected"), ("CPython 3.9", True, "almost any bytecode"),
+     ("CPython 3.13", False, "truly at the same time"), ("PyPy 3.10", True, "own affair")],
+)  # fmt: skip
 def test_the_note_says_what_to_expect_of_the_interpreter(implementation: str, gil: bool, said: str) -> None:
     from simulator.real.crosscheck import _notes
 
-    interpreter = Interpreter(implementation, (3, 13, 0), gil, 0.005)
-    natural = Batch(asked=1, outcomes={finished(2): 1})
+    name, version = implementation.split()
+    interpreter = Interpreter(name, (3, int(version.removeprefix("3.")), 0), gil, 0.005)
+    natural = (Batch(asked=1, interpreter=interpreter, outcomes={finished(2): 1}),)
     possible: dict[Outcome, int | None] = {finished(1): 18, finished(2): 2}
     found = CrossCheck("counter", {}, interpreter, possible, 20, True, (), natural)
     report = check(load("scenarios.counter:counter").program())

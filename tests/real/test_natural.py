@@ -16,7 +16,8 @@ import pytest
 
 from scenarios import plain_bank, plain_counter
 from simulator.errors import UsageError
-from simulator.real.natural import Interpreter, run_batch, run_once
+from simulator.real.interpreters import Interpreter
+from simulator.real.natural import run_batch, run_once
 from simulator.scenario import Plain
 from simulator.trace import Outcome
 

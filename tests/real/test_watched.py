@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from simulator.real.watched import Deadlock, Deadlocked, Order, Wait, Watch, watching
+from simulator.real.watched import Deadlock, Deadlocked, Wait, Watch, watching
 
 pytestmark = pytest.mark.real
 
@@ -283,7 +284,10 @@ def test_orders_are_recorded_even_when_nothing_goes_wrong() -> None:
             pass
 
     run(watch, t0=worker)
-    assert watch.orders == (Order("t0", ("m",), "n"), Order("t0", ("m", "n"), "o"))
+    assert [order[:3] for order in watch.orders] == [("t0", ("m",), "n"), ("t0", ("m", "n"), "o"), ("t0", ("m",), "n")]
+    # The place is where the code under test asked: twice for n, on two lines.
+    assert {os.path.basename(order.file) for order in watch.orders} == {"test_watched.py"}
+    assert [order.line - watch.orders[0].line for order in watch.orders] == [0, 0, 2]
     assert watch.deadlocks == ()
 
 
