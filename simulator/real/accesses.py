@@ -15,21 +15,20 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
 from types import FrameType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
+from simulator.real.reach import attributes, reach
 from simulator.real.watched import WatchedLock, WatchedRLock
 
 if TYPE_CHECKING:
     from simulator.real.free_run import End
 
-__all__ = ["Enough", "Recorder"]
+__all__ = ["Enough", "Recorder", "kept"]
 
 _OURS = ("__getattribute__", "__setattr__", "__delattr__")
 _GONE = object()
-DEPTH = 4
-"""How many attributes or items away from the state an object may be."""
+_NOT_SHARED = ("builtins", "threading", "_thread")
 
 
 class Enough(BaseException):
@@ -113,31 +112,19 @@ class Recorder:
     # -- whose attributes are watched
 
     def watch(self, state: Any) -> None:
-        """Watch the attributes of everything that can be reached from `state`, called by the way that leads there."""
+        """Watch the attributes of everything that can be reached from `state`."""
         # What this thread does itself, before and after, is no part of the run.
         self._over.add(threading.current_thread().name)
-        self._watch(state, "", DEPTH)
+        for name, thing in list(reach(state)):
+            held = attributes(thing)
+            if held and not isinstance(thing, (WatchedLock, type)) and type(thing).__module__ not in _NOT_SHARED:
+                self._places[id(thing)] = name
+                self._stand_in(thing, type(thing))
+                self._first.update(
+                    (f"{name}.{key}", kept(value)) for key, value in held.items() if not isinstance(value, WatchedLock)
+                )
 
-    def _watch(self, thing: Any, path: str, depth: int) -> None:
-        if not depth or id(thing) in self._places or isinstance(thing, (WatchedLock, type)):
-            return
-        self._places[id(thing)] = path
-        if isinstance(thing, Mapping):
-            inside = [(f"{path}[{key!r}]", value) for key, value in thing.items()]
-        elif isinstance(thing, (list, tuple)):
-            inside = [(f"{path}[{number}]", value) for number, value in enumerate(thing)]
-        else:
-            kind = type(thing)
-            if kind.__module__ in ("builtins", "threading", "_thread"):
-                return
-            attributes = _attributes(thing)
-            inside = [(f"{path}.{name}" if path else name, value) for name, value in attributes.items()]
-            self._stand_in(thing, kind, path)
-            self._first.update((at, _kept(value)) for at, value in inside if not isinstance(value, WatchedLock))
-        for at, value in inside:
-            self._watch(value, at, depth - 1)
-
-    def _stand_in(self, thing: Any, kind: type, path: str) -> None:
+    def _stand_in(self, thing: Any, kind: type) -> None:
         own = [name for name in _OURS if getattr(kind, name) is not getattr(object, name)]
         if own:
             self._unseen[f"{kind.__name__} has a {own[0]} of its own"] = None
@@ -185,20 +172,9 @@ class Recorder:
     def _access(self, thing: Any, does: str, name: str, before: Any, after: Any) -> None:
         if isinstance(after, WatchedLock):
             return
-        path = self._places[id(thing)]
-        location = f"{path}.{name}" if path else name
-        event = {"does": does, "location": location, "before": _kept(before), "after": _kept(after)}
+        location = f"{self._places[id(thing)]}.{name}"
+        event = {"does": does, "location": location, "before": kept(before), "after": kept(after)}
         self._add(threading.current_thread().name, event, sys._getframe(2))
-
-
-def _attributes(thing: Any) -> dict[str, Any]:
-    """What an object keeps: in its dictionary and in its slots."""
-    found = dict(getattr(thing, "__dict__", {}))
-    for kind in type(thing).__mro__:
-        for name, descriptor in vars(kind).items():
-            if isinstance(descriptor, MemberDescriptorType) and hasattr(thing, name):
-                found[name] = getattr(thing, name)
-    return found
 
 
 def _is_data(thing: Any, kind: type, name: str) -> bool:
@@ -233,7 +209,7 @@ def _now(thing: Any, name: str) -> Any:
         return _GONE
 
 
-def _kept(value: Any) -> Any:
+def kept(value: Any) -> Any:
     """A value as JSON keeps it, taken now, for it may change: simple ones as they are, others by what they are."""
     kind = type(value)
     if value is None or kind in (bool, int, str):
@@ -241,7 +217,7 @@ def _kept(value: Any) -> Any:
     if kind is float:
         return value if value - value == 0 else {"repr": repr(value)}
     if kind is tuple:
-        return [_kept(each) for each in value]
+        return [kept(each) for each in value]
     if kind in (bytes, complex):
         return {"repr": repr(value)}
     if value is _GONE:

@@ -1,9 +1,9 @@
 """The process that natural runs live in: takes an order, runs, writes one line of JSON after each run.
 
 It is run by its path, by any CPython from 3.8 on, whether or not the simulator can be imported there. So it imports the
-standard library alone, and loads the few files beside it that keep to the same rule (`watched.py`, `free_run.py`,
-`stub.py`, `accesses.py`) as if they were all there is of the package; then it forgets them, so that the code under test
-can import the real one, if that is there, or its stand-ins.
+standard library alone, and loads the few files beside it that keep to the same rule (`reach.py`, `watched.py`,
+`free_run.py`, `stub.py`, `accesses.py`) as if they were all there is of the package; then it forgets them, so that the
+code under test can import the real one, if that is there, or its stand-ins.
 
 Its real standard output is kept for those lines; what the code under test prints goes to standard error. When the
 limit is reached, `faulthandler` writes where every thread stands and ends the process, even if the interpreter itself
@@ -155,10 +155,10 @@ def _referred(order: Mapping[str, Any]) -> Any:
         found = importlib.import_module(name)
     for part in order["attribute"].split("."):
         found = getattr(found, part)
-    if not all(hasattr(found, part) for part in ("setup", "workers", "observe")):
+    if not all(hasattr(found, part) for part in ("setup", "workers")):
         make = getattr(found, "plain", None) or found
         found = make(**order["values"])
-    if not all(hasattr(found, part) for part in ("setup", "workers", "observe")):
+    if not all(hasattr(found, part) for part in ("setup", "workers")):
         raise TypeError(f"its plain version is {type(found).__name__}, expected a Plain")
     return found
 

@@ -274,12 +274,14 @@ class CrossCheck:
 
     def _known(self, cycle: CycleSeen) -> tuple[Status | None, str]:
         """What is known of a natural lock-order cycle: its status, and in words by whom."""
-        locks = set(map(show_name, cycle.finding.objects))
-        for finding in self.findings:
-            if finding.kind is Kind.LOCK_ORDER_CYCLE and set(map(show_name, finding.objects)) == locks:
-                return finding.status, f"which the model calls {finding.status}"
-        if locks <= set(map(show_name, self.locks)) and self.complete:
-            return None, "which the model does NOT have"
+        natural = set(map(show_name, cycle.finding.objects))
+        # A model written by hand calls a lock as the shared object does: `first`, not `pair.first`.
+        for locks in (natural, {name.partition(".")[2] for name in natural}):
+            for finding in self.findings:
+                if finding.kind is Kind.LOCK_ORDER_CYCLE and set(map(show_name, finding.objects)) == locks:
+                    return finding.status, f"which the model calls {finding.status}"
+            if locks <= set(map(show_name, self.locks)) and self.complete:
+                return None, "which the model does NOT have"
         said = "realised in a natural run" if cycle.deadlocked else "open"
         return (
             Status.REALISED if cycle.deadlocked else None,

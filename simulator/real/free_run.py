@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simulator.real.reach import reach
 from simulator.real.watched import Deadlock, Deadlocked, Order, Watch, name_locks, watching
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Ran(NamedTuple):
 def free_run(
     setup: Callable[[], Any],
     workers: Callable[[Any], Mapping[str, Callable[[], object]]],
-    observe: Callable[[Any], Mapping[Hashable, Any]],
+    observe: Callable[[Any], Mapping[Hashable, Any]] | None,
     namespaces: Sequence[dict[str, Any]],
     *,
     deadline: float,
@@ -77,7 +78,8 @@ def free_run(
 ) -> Ran:
     """Run once. What `time.monotonic()` says at the `deadline` is when threads that have not ended are left behind.
 
-    The memory comes in the order of `locations`, what else there is after that. `log` is told of locks, `ended` of each
+    The memory comes in the order of `locations`, what else there is after that; without `observe`, those of the locations that
+    are the name of a plain value, as `reach.py` names them. `log` is told of locks, `ended` of each
     thread's end, by that thread; `prepare` is called with the state before any thread runs.
 
     Raises Fault when `setup`, `workers` or `observe` raises.
@@ -96,7 +98,7 @@ def free_run(
             prepare(state)
         ends = _run_threads(watch, made, deadline, barrier, ended)
         hung = tuple(name for name in made if name not in ends)
-        seen = {} if hung else _asked("observe", lambda: dict(observe(state)))
+        seen = {} if hung else _asked("observe", lambda: _seen(state, locations, observe))
     memory = [(location, seen.pop(location)) for location in locations if location in seen]
     return Ran(
         {name: ends[name] for name in made if name in ends},
@@ -105,6 +107,19 @@ def free_run(
         watch.orders,
         hung,
     )
+
+
+def _seen(
+    state: Any, locations: Sequence[Hashable], observe: Callable[[Any], Mapping[Hashable, Any]] | None
+) -> dict[Hashable, Any]:
+    if observe is not None:
+        return dict(observe(state))
+    return {name: value for name, value in reach(state) if name in locations and _is_plain(value)}
+
+
+def _is_plain(value: object) -> bool:
+    kinds = (type(None), bool, int, float, str, bytes)
+    return type(value) in kinds or (type(value) is tuple and all(map(_is_plain, value)))
 
 
 def _asked(what: str, ask: Callable[[], Any]) -> Any:
@@ -174,7 +189,7 @@ def namespaces_of(plain: Any) -> list[dict[str, Any]]:
     if given is not None:
         return [given]
     modules: dict[str, None] = {}
-    for part in (plain.setup, plain.workers, plain.observe):
+    for part in filter(None, (plain.setup, plain.workers, plain.observe)):
         for function in _within(part):
             modules[getattr(function, "__module__", None) or ""] = None
             code = getattr(function, "__code__", None)

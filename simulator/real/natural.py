@@ -312,8 +312,7 @@ def _root(module: str) -> str:
 
 
 def _functions(plain: Plain) -> list[Any]:
-    parts: tuple[Any, ...] = (plain.setup, plain.workers, plain.observe)
-    return [getattr(part, "func", part) for part in parts]
+    return [getattr(part, "func", part) for part in (plain.setup, plain.workers, plain.observe) if part is not None]
 
 
 def _parts(plain: Plain) -> str | None:

@@ -58,9 +58,9 @@ class Plain:
     PARTS = ("setup", "workers", "observe", "namespace", "source", "invariant")
     setup: Any
     workers: Any
-    observe: Any
 
     def __init__(self, *parts: Any, **named: Any) -> None:
+        self.observe: Any = None
         self.namespace: Any = None
         self.__dict__.update(zip(self.PARTS, parts))  # noqa: B905  (not before 3.10)
         self.__dict__.update(named)

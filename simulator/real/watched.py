@@ -16,7 +16,7 @@ What is taken for granted: the thread that takes a lock gives it back. A plain l
 thread, so that another may wake it) would be called a deadlock. Python allows that use; the model does not.
 
 This file runs on any CPython from 3.8 on, whether or not the rest of the simulator can be imported there (see `child.py`): it
-imports the standard library alone, and keeps to the syntax of 3.8.
+imports nothing but the standard library and files beside it of the same kind, and keeps to the syntax of 3.8.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simulator.real.reach import reach
 
 __all__ = [
     "Deadlock",
@@ -397,36 +399,18 @@ class WatchedRLock(WatchedLock):
         self._times = times
 
 
-def name_locks(state: object, path: str = "", depth: int = 4) -> None:
+def name_locks(state: object) -> None:
     """Call each watched lock that can be reached from `state` by the way that leads to it; others keep their names.
 
     >>> watch = Watch()
     >>> state = {"a": [watch.Lock()]}
     >>> name_locks(state)
     >>> state["a"][0].name
-    "['a'][0]"
+    "state['a'][0]"
     """
-    _name_locks(state, path, depth, set())
-
-
-def _name_locks(thing: object, path: str, depth: int, seen: set[int]) -> None:
-    if isinstance(thing, WatchedLock):
-        if path and id(thing) not in seen:
-            thing.name = path[1:] if path.startswith(".") else path
-        seen.add(id(thing))
-        return
-    if not depth or id(thing) in seen:
-        return
-    seen.add(id(thing))
-    if isinstance(thing, Mapping):
-        inside = [(f"{path}[{key!r}]", value) for key, value in thing.items()]
-    elif isinstance(thing, (list, tuple)):
-        inside = [(f"{path}[{number}]", value) for number, value in enumerate(thing)]
-    else:
-        inside = [(f"{path}.{name}", value) for name, value in getattr(thing, "__dict__", {}).items()]
-    # What is nearest first, so that a lock gets its shortest name.
-    for at, value in sorted(inside, key=lambda item: not isinstance(item[1], WatchedLock)):
-        _name_locks(value, at, depth - 1, seen)
+    for name, thing in reach(state):
+        if isinstance(thing, WatchedLock):
+            thing.name = name
 
 
 def _asking() -> FrameType | None:

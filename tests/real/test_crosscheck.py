@@ -152,7 +152,7 @@ def test_the_unsafe_bank_ends_by_itself_and_its_deadlock_is_forced() -> None:
 def test_both_orders_of_the_unsafe_bank_s_locks_are_reported_whether_or_not_a_run_deadlocked() -> None:
     found = crosscheck(load("scenarios.bank:bank"), {"pause": 0.0}, runs=20)
     (cycle,) = found.cycles
-    assert cycle.finding.objects == ("accounts[1].lock", "accounts[2].lock")
+    assert cycle.finding.objects == ("bank.accounts[1].lock", "bank.accounts[2].lock")
     assert cycle.finding.threads == ("t0", "t1")
     assert 0 <= cycle.deadlocked <= cycle.runs <= 20
     assert (cycle.status is Status.REALISED) == (cycle.deadlocked > 0)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.real
 
 FOUND = installed()
 HERE = Path(simulator.real.__file__).parent
-ON_ANY_PYTHON = ["watched", "free_run", "stub", "accesses", "child"]
+ON_ANY_PYTHON = ["reach", "watched", "free_run", "stub", "accesses", "child"]
 
 
 @pytest.fixture(params=FOUND, ids=str)
@@ -88,7 +88,7 @@ def test_the_unsafe_bank_ends_by_itself_on_any_python_and_both_orders_are_seen(p
     batch = run_batch("bank", {}, runs=5, interpreter=python)
     assert (batch.done, batch.stopped) == (5, "")
     (cycle,) = batch.cycles
-    assert cycle.finding.objects == ("accounts[1].lock", "accounts[2].lock")
+    assert cycle.finding.objects == ("bank.accounts[1].lock", "bank.accounts[2].lock")
     assert all(str(step) for step in batch.logs)
 
 

@@ -69,8 +69,8 @@ def test_the_unsafe_transfers_end_by_themselves_and_both_orders_are_seen() -> No
         if natural.deadlocks:
             assert natural.outcome.memory == ((("balance", 1), 1000), (("balance", 2), 1000))
             assert str(natural.deadlocks[0]) == (
-                "t0 holds accounts[1].lock and wants accounts[2].lock, held by t1; "
-                "t1 holds accounts[2].lock and wants accounts[1].lock, held by t0"
+                "t0 holds bank.accounts[1].lock and wants bank.accounts[2].lock, held by t1; "
+                "t1 holds bank.accounts[2].lock and wants bank.accounts[1].lock, held by t0"
             )
         assert {order.thread for order in natural.orders} == {"t0", "t1"}
 
