@@ -12,6 +12,8 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 from types import CodeType
 from typing import Protocol, TypeVar
 
@@ -31,6 +33,8 @@ _COMPREHENSIONS = {
     ast.DictComp: "<dictcomp>",
     ast.GeneratorExp: "<genexpr>",
 }
+_LOOKS_AT_FRAMES = {"locals", "vars", "eval", "exec", "dir", "globals"}
+_PLACED = (ast.expr, ast.stmt, ast.ExceptHandler, ast.arg, ast.keyword)
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.MatMult: "matmul", ast.Div: "truediv", ast.Mod: "mod",
     ast.Pow: "pow", ast.LShift: "lshift", ast.RShift: "rshift", ast.BitOr: "or", ast.BitXor: "xor", ast.BitAnd: "and",
@@ -72,21 +76,19 @@ def rewritten(node: Scope, code: CodeType, names: Names, file: str) -> ast.Modul
     """
     writer = _Function(node, code, names, file, frozenset(code.co_freevars))
     function = writer.definition("_sim_function")
-    factory = ast.FunctionDef(
-        name=FACTORY,
-        args=_arguments([*(f"{name}" for name in code.co_freevars)]),
-        body=[function, ast.Return(_name("_sim_function"))],
-        decorator_list=[],
-        returns=None,
-        type_comment=None,
-        type_params=[],
-    )
+    factory = _define(FACTORY, _arguments(code.co_freevars), [function, ast.Return(_name("_sim_function"))])
     module = ast.Module([ast.copy_location(factory, node)], [])
     return ast.fix_missing_locations(module)
 
 
 def _arguments(names: Sequence[str]) -> ast.arguments:
     return ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
+
+
+def _define(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
+    definition = ast.FunctionDef(name, arguments, body, [], None, None)
+    definition.type_params = []  # type: ignore[attr-defined]  # from Python 3.12 on, they have to be said
+    return definition
 
 
 def _name(name: str) -> ast.Name:
@@ -142,19 +144,14 @@ class _Function:
         # A generator function even where nothing is yielded.
         never = ast.copy_location(ast.If(ast.Constant(False), [ast.Expr(ast.Yield(None))], []), node)
         declared: list[ast.stmt] = [ast.Nonlocal(sorted(self.nonlocals))] if self.nonlocals else []
-        return ast.copy_location(
-            ast.FunctionDef(
-                name=name, args=arguments, body=[*declared, never, *body], decorator_list=[], returns=None,
-                type_comment=None, type_params=[],
-            ),
-            node,
-        )  # fmt: skip
+        return ast.copy_location(_define(name, arguments, [*declared, never, *body]), node)
 
     def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
         """Statements, rewritten."""
-        return [
-            each for statement in statements for each in self._with_hoisted(lambda s=statement: self.stmt(s), statement)
-        ]  # type: ignore[misc]
+        made = []
+        for statement in statements:
+            made += self._with_hoisted(partial(self.stmt, statement), statement)
+        return made
 
     def _with_hoisted(self, make: Callable[[], list[ast.stmt]], place: ast.AST) -> list[ast.stmt]:
         outer, self.before = self.before, []
@@ -359,12 +356,12 @@ class _Function:
                 return [*made, arithmetic(ast.Constant(True)), *self.assign(target, _name(new))]
             case ast.Attribute(owner, attribute):
                 held = self.temporary()
-                name = ast.Constant(_mangled(attribute, self.code))
+                asked = ast.Constant(_mangled(attribute, self.code))
                 return [
                     ast.Assign([_store(held)], self.expr(owner)),
-                    ast.Assign([_store(old)], _ask("load", _name(held), name, self.site(target, "load attribute"))),
+                    ast.Assign([_store(old)], _ask("load", _name(held), asked, self.site(target, "load attribute"))),
                     arithmetic(_name(held)),
-                    ast.Expr(_ask("store", _name(held), name, _name(new), self.site(target, "store attribute"))),
+                    ast.Expr(_ask("store", _name(held), asked, _name(new), self.site(target, "store attribute"))),
                 ]
             case ast.Subscript(owner, key):
                 held, at = self.temporary(), self.temporary()
@@ -630,9 +627,13 @@ class _Function:
                 return _ask("super", *self.exprs(node.args))
             first = self.code.co_varnames[0] if self.code.co_argcount else "self"
             return _ask("super", _name("__class__"), _name(first))
-        if isinstance(node.func, ast.Name) and node.func.id in ("locals", "vars", "eval", "exec", "dir", "globals"):
-            if not self.is_local(node.func.id) and self.names.is_builtin(node.func.id):
-                raise self._refused(node, f"{node.func.id}()")
+        if (
+            isinstance(node.func, ast.Name)
+            and node.func.id in _LOOKS_AT_FRAMES
+            and not self.is_local(node.func.id)
+            and self.names.is_builtin(node.func.id)
+        ):
+            raise self._refused(node, f"{node.func.id}()")
         function = self.expr(node.func)
         arguments = [self.part(each) for each in node.args]
         keywords = [
@@ -726,10 +727,7 @@ class _Function:
                 ),
             ]
         body = [*inside.before, ast.Assign([_store(result)], empty), *body, ast.Return(_name(result))]
-        definition = ast.FunctionDef(
-            name=name, args=_arguments([WALKER, "_sim_iterated"]), body=body, decorator_list=[], returns=None,
-            type_comment=None, type_params=[],
-        )  # fmt: skip
+        definition = _define(name, _arguments([WALKER, "_sim_iterated"]), body)
         self.before.append(_located(definition, node))
         iterable = self.expr(node.generators[0].iter)
         called = ast.Call(
@@ -774,7 +772,7 @@ def _is_boolean(node: ast.expr) -> bool:
 def _mangled(name: str, code: CodeType) -> str:
     """A private name inside a class carries the class's name."""
     parts = code.co_qualname.split(".")
-    owners = [part for part, after in zip(parts, parts[1:], strict=False) if part != "<locals>" and after != "<locals>"]
+    owners = [part for part, after in pairwise(parts) if part != "<locals>" and after != "<locals>"]
     if not name.startswith("__") or name.endswith("__") or not owners:
         return name
     owner = owners[-1].lstrip("_")
@@ -784,11 +782,8 @@ def _mangled(name: str, code: CodeType) -> str:
 def _located(node: N, place: ast.AST) -> N:
     """A node with a place, unless it has one."""
     for each in ast.walk(node):
-        if isinstance(
-            each, ast.expr | ast.stmt | ast.ExceptHandler | ast.arg | ast.keyword | ast.match_case
-        ) and not hasattr(each, "lineno"):
-            if hasattr(place, "lineno"):
-                ast.copy_location(each, place)
+        if isinstance(each, _PLACED) and not hasattr(each, "lineno") and hasattr(place, "lineno"):
+            ast.copy_location(each, place)
     return node
 
 
@@ -828,9 +823,8 @@ def _bound(node: ast.AST) -> tuple[frozenset[str], frozenset[str], frozenset[str
 
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         arguments = node.args
-        for each in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]:
-            if each is not None:
-                bound.add(each.arg)
+        given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        bound.update(each.arg for each in given if each is not None)
         for part in node.body if isinstance(node.body, list) else [node.body]:
             visit(part)
     else:

@@ -70,7 +70,7 @@ class Ref:
 
     __slots__ = ("kind", "name", "type")
 
-    def __init__(self, name: str, kind: str, type_: type) -> None:
+    def __init__(self, name: str, kind: str, type_: Any) -> None:
         self.name = name
         self.kind = kind
         """What it is: "object", "list", "dict", "set", "deque", "bytearray", "lock", "rlock", "cell" or "opaque"."""
@@ -120,7 +120,7 @@ class Item(NamedTuple):
 class Place(NamedTuple):
     """Where a location is: an object and the way into it."""
 
-    ref: Ref
+    ref: Ref | type | ModuleType
     item: Item
 
 
@@ -128,15 +128,19 @@ class Place(NamedTuple):
 class Frozen:
     """Everything in a container, as a value. Dicts are pairs in their order."""
 
-    type: type
+    type: Any
     items: tuple[Any, ...]
     extra: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
         if issubclass(self.type, dict):
             return "{" + ", ".join(f"{key!r}: {value!r}" for key, value in self.items) + "}"
-        opening, closing = {list: "[]", set: "{}"}.get(self.type, (f"{self.type.__name__}([", "])"))
-        return opening + ", ".join(map(repr, self.items)) + closing
+        inside = ", ".join(map(repr, self.items))
+        if self.type is list:
+            return f"[{inside}]"
+        if self.type is set:
+            return f"{{{inside}}}"
+        return f"{self.type.__name__}([{inside}])"
 
 
 def freeze(container: Any) -> Frozen:
@@ -342,7 +346,7 @@ class Shared:
         location = self.location(ref, item)
         if location not in self.memory:
             self.memory[location] = self.initial(ref, item)
-            self.places[location] = Place(ref, item)  # type: ignore[arg-type]
+            self.places[location] = Place(ref, item)
             self.changed = True
         return location
 
@@ -414,10 +418,16 @@ class Mirror:
         """What a value of the model is in this state."""
         if isinstance(value, Ref):
             return self._object(value)
-        if isinstance(value, tuple) and not hasattr(value, "_fields"):
-            return tuple(map(self.real, value))
         if isinstance(value, Bound):
-            return MethodType(value.function, self.real(value.owner))
+            owner = self.real(value.owner)
+            return (
+                getattr(owner, value.function) if isinstance(value.function, str) else MethodType(value.function, owner)
+            )
+        if isinstance(value, tuple):
+            parts = map(self.real, value)
+            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+        if isinstance(value, frozenset):
+            return frozenset(map(self.real, value))
         return value
 
     def _object(self, ref: Ref) -> Any:
@@ -448,30 +458,30 @@ class Mirror:
         """Make the state hold what `memory` says, and return it. Objects that are no part of it are left alone."""
         # Every object is found before any is changed, or the way to it might lead elsewhere.
         targets = [
-            (self._object(place.ref), place) for place in self.shared.places.values() if self._is_inside(place.ref)
+            (self._object(place.ref), location, place.item)
+            for location, place in self.shared.places.items()
+            if isinstance(place.ref, Ref) and self._is_inside(place.ref)
         ]
-        for target, place in targets:
-            value = memory[self.shared.location(place.ref, place.item)]
-            self._put(target, place.item, value)
+        for target, location, item in targets:
+            self._put(target, item, memory[location])
         return self.state
 
-    def _is_inside(self, ref: Any) -> bool:
-        if not isinstance(ref, Ref):
-            return False
+    def _is_inside(self, ref: Ref) -> bool:
         real = self.shared.real(ref)
         return isinstance(real, Ref) or self.shared._ways[ref.name][:1] == (Item("root", "state"),)
 
     def _put(self, target: Any, item: Item, value: Any) -> None:
         if item.how == "attribute":
-            if value is ABSENT:
-                attributes(target).pop(item.key, None)
-            else:
+            if value is not ABSENT:
                 object.__setattr__(target, item.key, self.real(value))
+            elif item.key in attributes(target):
+                object.__delattr__(target, item.key)
         elif item.how == "item":
             if value is ABSENT:
                 target.pop(item.key, None)
             else:
-                type(target).__mro__[-2].__setitem__(target, item.key, self.real(value))
+                base = dict if isinstance(target, dict) else list
+                base.__setitem__(target, item.key, self.real(value))
         elif item.how == "all" and isinstance(value, Frozen):
             target.clear()
             if isinstance(target, dict):
@@ -509,9 +519,9 @@ class Mirror:
         if isinstance(real, _IMMUTABLE) or real is ABSENT:
             return real
         for ref in self.shared.refs():
-            if ref.name in self._made or not isinstance(self.shared.real(ref), Ref):
-                if self._object(ref) is real:
-                    return ref
+            is_met = ref.name in self._made or not isinstance(self.shared.real(ref), Ref)
+            if is_met and self._object(ref) is real:
+                return ref
         return real
 
 
