@@ -115,44 +115,25 @@ Pairs = Iterator[tuple[int, Site]]
 
 
 def _same_span(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
-    """The rule: the instruction's span is the site's."""
-    by_span = {_span(site): site for site in sites}
-    left = []
-    for number in places:
-        site = by_span.get(instructions[number].span)
-        if site is None:
-            left.append(number)
-        else:
-            yield number, site
-    yield from _moved_down(instructions, left, [site for site in sites if site.line != site.end_line])
+    """The rule: the instruction's span is the site's.
 
-
-def _moved_down(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
-    """Attributes on a later line than what they are attributes of, and calls of such.
-
-    For tracebacks the compiler says that they happen at the attribute's name alone. A load ends where its site ends. A
-    call ends, as it says, on the site's last line, in the column in which the name ends; sites are taken from the
-    inside out, and one that could still be two different calls is left out.
+    Attributes on a later line than what they are attributes of, and calls of such, begin at the attribute's name, as the
+    compiler says for the sake of tracebacks; but they end where their site ends.
     """
-    left = list(places)
-    for site in sorted(sites, key=lambda site: (site.end_line, site.end_column, -site.line, -site.column)):
-        inside = [
-            number
-            for number in left
-            if _starts_within(instructions[number].span, site) and instructions[number].span[1] == site.end_line
-        ]
-        if site.kind != "call":
-            inside = [number for number in inside if instructions[number].span[3] == site.end_column]
-        if len({instructions[number].span for number in inside}) == 1:
-            left = [number for number in left if number not in inside]
-            yield from ((number, site) for number in inside)
+    for site in sites:
+        numbers = [number for number in places if instructions[number].span == _span(site)]
+        if not numbers and site.line != site.end_line:
+            moved = {number: instructions[number].span for number in places if _moved(instructions[number].span, site)}
+            # A generator expression that is a call's only argument ends with it, and is called itself, in brackets.
+            first = min(((line or 0, column or 0) for line, _, column, _ in moved.values()), default=None)
+            numbers = [number for number, (line, _, column, _) in moved.items() if (line, column) == first]
+        yield from ((number, site) for number in numbers)
 
 
-def _starts_within(span: Span, site: Site) -> bool:
-    line, _, column, _ = span
-    if line is None or column is None:
-        return False
-    return site.line < line <= site.end_line and (line, column) < (site.end_line, site.end_column)
+def _moved(span: Span, site: Site) -> bool:
+    """Whether the compiler may have said `span` of a site that spans lines."""
+    line, end_line, _, end_column = span
+    return line is not None and site.line < line and (end_line, end_column) == (site.end_line, site.end_column)
 
 
 def _turns(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
@@ -174,12 +155,9 @@ def _within(span: Span, site: Site) -> bool:
 def _truths(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
     """What asks for the truth has, in one version or another, the span of the statement, of the value or of `not`; but it
     directly follows the instruction that made the value (or a copy of it)."""
-    by_span = {_span(site): site for site in sites}
     for number in places:
         before = number - 1
         while before >= 0 and instructions[before].name == "COPY":
             before -= 1
         if before >= 0 and instructions[before].name not in _TRUTH:
-            site = by_span.get(instructions[before].span)
-            if site is not None:
-                yield number, site
+            yield from ((number, site) for _, site in _same_span(instructions, [before], sites))

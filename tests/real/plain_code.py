@@ -14,6 +14,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
+from simulator.errors import UsageError
 from simulator.ops import Acquire, Operation, Read, Write
 from simulator.real.force import Instrumented
 from simulator.real.forced import Forced
@@ -165,6 +166,22 @@ def step(thread: str, number: int, operation: Operation) -> Visit:
     return Visit(thread, None, None, number, operation)
 
 
+def what_is_said_when_other_tools_leave_no_room() -> str:
+    if sys.version_info < (3, 12):
+        return ""
+    monitoring = sys.monitoring
+    for tool in (3, 4):
+        monitoring.use_tool_id(tool, f"other{tool}")
+    try:
+        with Instrumented({INCREMENT: [LOAD]}):
+            return "not refused"
+    except UsageError as error:
+        return str(error)
+    finally:
+        for tool in (3, 4):
+            monitoring.free_tool_id(tool)
+
+
 def everything_seen() -> dict[str, Any]:
     """The figures that a forced interpreter is held to."""
     before = threading.active_count()
@@ -184,6 +201,7 @@ def everything_seen() -> dict[str, Any]:
         seen["deadlocked"] = sum(str(run.outcome) == "deadlocked" and len(run.blocked) == 2 for run in runs)
     with Instrumented({ALTERED: [*ALTERED_LOADS, *ALTERED_STORES]}) as plain:
         seen["altered"] = str(force_counter(plain, ONE_AFTER_THE_OTHER, kind=AlteredCounter).diverged)
+    seen["refused"] = what_is_said_when_other_tools_leave_no_room()
     seen["threads left"] = threading.active_count() - before
     return seen
 
