@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from simulator.schedulers import Scheduler
     from simulator.search.budget import Budget
     from simulator.search.replay import Misfit, replay
+    from simulator.source.described import check_threads
+    from simulator.source.threads import Threads
     from simulator.trace import Event, Outcome, Run, Schedule
     from simulator.traces import TraceCensus, count_traces
 
@@ -101,6 +103,7 @@ __all__ = [
     "ScheduleError",
     "Scheduler",
     "SimulatorError",
+    "Threads",
     "TraceCensus",
     "TryAcquire",
     "Update",
@@ -118,6 +121,7 @@ __all__ = [
     "assert_serializable",
     "check",
     "check_linearizable",
+    "check_threads",
     "count",
     "count_traces",
     "explore",
@@ -156,6 +160,7 @@ _HOMES = {
     "ScheduleError": "simulator.errors",
     "Scheduler": "simulator.schedulers",
     "SimulatorError": "simulator.errors",
+    "Threads": "simulator.source.threads",
     "TraceCensus": "simulator.traces",
     "TryAcquire": "simulator.ops",
     "Update": "simulator.ops",
@@ -173,6 +178,7 @@ _HOMES = {
     "assert_serializable": "simulator.assertions",
     "check": "simulator.explore",
     "check_linearizable": "simulator.linearizability",
+    "check_threads": "simulator.source.described",
     "count": "simulator.census",
     "count_traces": "simulator.traces",
     "explore": "simulator.explore",

@@ -281,7 +281,7 @@ class _Check:
         self.why = why
         self.reductions = reductions
         self.checkpoint = checkpoint
-        self.notes: list[str] = []
+        self.notes: list[str] = list(machine.program.notes)
         self.within: int | None = None
         self.weighted_by_length = False
         self.endless = False

@@ -1,10 +1,11 @@
 """From a reference that a person types to something that makes Programs.
 
 A reference is a registered name (entry point group `simulator.scenarios`), `module:attribute`, or
-`path/to/file.py:attribute`. The attribute is a Scenario, a Program, or a function that returns a Program (its
-annotated parameters, if it has any, become parameters just as a scenario's do). A reference with `||` in it is the
-program itself, as litmus text. Whatever is wrong with it is a UsageError of one line, with file and line where there
-is one.
+`path/to/file.py:attribute`. The attribute is a Scenario, a Program, a Plain, or a function that returns one of the last
+two (its annotated parameters, if it has any, become parameters just as a scenario's do). It may also be plain code
+itself, which so many threads then run: a method, or a function that returns nothing in a file that does not import
+Program. A reference with `||` in it is the program itself, as litmus text. Whatever is wrong with it is a UsageError of
+one line, with file and line where there is one.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.errors import ProgramError, SimulatorError, UsageError, nearest
 from simulator.litmus import is_litmus, parse
 from simulator.program import Program
-from simulator.scenario import Parameter, Plain, Scenario
+from simulator.scenario import Parameter, Plain, Range, Scenario
+
+if TYPE_CHECKING:
+    from simulator.source.threads import Threads
 
 __all__ = ["GROUP", "Loaded", "find", "load", "registered", "say"]
 
@@ -43,11 +47,36 @@ class Loaded:
     summary: str
     description: str
     parameters: tuple[Parameter, ...]
-    _program: Callable[..., object]
+    _program: Callable[..., object] | None
     _plain: Callable[..., Plain | None]
+    has_plain: bool = False
+    """Whether there is a plain Python version: then it can be explored at a granularity."""
+    granularity: str | None = None
+    """Where the interpreter may switch threads, if it is the plain version that is to be explored."""
+    strict: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its program is made of plain code."""
+        return self._program is None or self.granularity is not None
+
+    def at(self, granularity: str | None, *, strict: bool = False) -> Loaded:
+        """The same, its plain version to be explored at a granularity."""
+        return replace(self, granularity=granularity, strict=strict)
+
+    def threads(self, **values: Any) -> Threads:
+        """The plain version, made ready to be explored. Raises UsageError when there is none."""
+        from simulator.source.threads import Threads
+
+        plain = self.plain(**values)
+        if plain is None:
+            raise UsageError(f"{self.name} has no plain Python version, so it has no granularity")
+        return Threads(plain, granularity=self.granularity or "operations", strict=self.strict, name=self.name)
 
     def program(self, **values: Any) -> Program:
         """The program for these parameters. Raises UsageError for a value it cannot have, and when making it fails."""
+        if self._program is None or self.granularity is not None:
+            return self.threads(**values).program
         made = self._make(self._program, values)
         if not isinstance(made, Program):
             raise UsageError(f"{self.reference} returned {say(made)}, expected a Program{_hint(made)}")
@@ -83,7 +112,9 @@ def load(reference: str) -> Loaded:
     Traceback (most recent call last):
     simulator.errors.UsageError: no-such-file.py: no such file
     """
-    return _wrap(reference, find(reference))
+    found = find(reference)
+    owner = _owner(reference) if isinstance(found, FunctionType) else None
+    return _wrap(reference, found, owner)
 
 
 def find(reference: str) -> object:
@@ -112,6 +143,15 @@ def find(reference: str) -> object:
             names = [name for name in dir(found) if not name.startswith("_")]
             raise UsageError(f"{place} has no attribute {part!r}{_near_only(part, names)}") from None
     return found
+
+
+def _owner(reference: str) -> type | None:
+    """The class that a reference takes a method of."""
+    outside, dot, _ = reference.rpartition(".")
+    if not dot or ":" not in outside:
+        return None
+    owner = find(outside)
+    return owner if isinstance(owner, type) else None
 
 
 def registered() -> tuple[str, ...]:
@@ -145,15 +185,39 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"; 'simulator list' names all {len(known)}" if known else ""
 
 
-def _wrap(reference: str, found: object) -> Loaded:
+def _wrap(reference: str, found: object, owner: type | None) -> Loaded:
     if isinstance(found, Scenario):
         return Loaded(
-            reference, found.name, found.summary, found.description, found.parameters, found.program, found.plain
+            reference,
+            found.name,
+            found.summary,
+            found.description,
+            found.parameters,
+            found.program,
+            found.plain,
+            found.has_plain,
         )
+    if isinstance(found, Plain):
+        name = reference.rpartition(":")[2]
+        return Loaded(reference, name, found.source or name, found.source or name, (), None, lambda: found, True)
+    if isinstance(found, FunctionType) and (owner is not None or _is_worker(found)):
+        return _worker(reference, found, owner)
     if isinstance(found, Program):
         program = found
         summary = f"{len(program.threads)} thread{'s' * (len(program.threads) != 1)}"
         return Loaded(reference, program.name, summary, summary, (), lambda: program, lambda: None)
+    if isinstance(found, FunctionType) and found.__annotations__.get("return") in (Plain, "Plain"):
+        described, make = _as_scenario(reference, found), found
+        return Loaded(
+            reference,
+            found.__name__,
+            described.summary,
+            described.description,
+            described.parameters,
+            None,
+            lambda **values: make(**described.checked(values)),
+            True,
+        )
     if isinstance(found, FunctionType) and (found.__code__.co_argcount or found.__code__.co_kwonlyargcount):
         made = _as_scenario(reference, found)
         name = found.__name__
@@ -162,7 +226,29 @@ def _wrap(reference: str, found: object) -> Loaded:
         name = getattr(found, "__name__", None) or reference.rpartition(":")[2]
         text = (getattr(found, "__doc__", None) or name).strip()
         return Loaded(reference, name, text.splitlines()[0], text, (), found, lambda: None)
-    raise UsageError(f"{reference} is {say(found)}, expected a Scenario, a Program or a function that returns one")
+    raise UsageError(
+        f"{reference} is {say(found)}, expected a Scenario, a Program, a Plain or a function that returns one"
+    )
+
+
+def _is_worker(found: FunctionType) -> bool:
+    from simulator.source.described import is_worker
+
+    return is_worker(found)
+
+
+def _worker(reference: str, found: FunctionType, owner: type | None) -> Loaded:
+    """A function that so many threads run."""
+    name = found.__qualname__
+    text = (found.__doc__ or f"{name}, in several threads").strip()
+
+    def plain(threads: int = 2) -> Plain:
+        from simulator.source.described import many
+
+        return many(found, owner, threads)
+
+    parameters = (Parameter("threads", int, 2, "how many threads run it", Range(1, 1000)),)
+    return Loaded(reference, name, text.splitlines()[0], text, parameters, None, plain, True)
 
 
 def _as_scenario(reference: str, build: FunctionType) -> Scenario:
@@ -274,6 +360,8 @@ def say(value: object) -> str:
 
 
 def _hint(made: object) -> str:
+    if isinstance(made, Plain):
+        return "; say so where it is written: 'def ...() -> Plain:'"
     if hasattr(made, "gi_frame"):
         return "; this is a thread's body: put it into one, as Program({'a': body, 'b': body}, ...)"
     return "; is a 'return' missing?" if made is None else ""

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, assert_never
 
@@ -64,7 +64,7 @@ class Read:
     """Read a memory location; the answer is its value. An `atomic` one races with no atomic update."""
 
     location: Hashable
-    atomic: bool = False
+    atomic: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

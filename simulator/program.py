@@ -32,7 +32,8 @@ class Program:
     when every thread has finished, `always` after every step; each is one function from the memory to bool, or a
     mapping from names to such functions.
 
-    Threads whose bodies are the same function with the same arguments are interchangeable; counting uses that.
+    Threads whose bodies are the same function with the same arguments are interchangeable; counting uses that. `notes` are
+    what has to be known to read a report on it.
 
     Raises ProgramError when a name or a value cannot be used.
 
@@ -49,6 +50,7 @@ class Program:
     finally_: Property | Mapping[str, Property] | None = None
     always: Property | Mapping[str, Property] | None = None
     name: str = "program"
+    notes: Iterable[str] = ()
 
     def __post_init__(self) -> None:
         for thread, body in self.bodies.items():
@@ -70,6 +72,7 @@ class Program:
             "rlocks": tuple(dict.fromkeys(self.rlocks)),
             "finally_": _named(self.finally_, "finally_"),
             "always": _named(self.always, "always"),
+            "notes": tuple(self.notes),
         }
         for attribute, value in frozen.items():
             object.__setattr__(self, attribute, value)

@@ -128,6 +128,11 @@ class Scenario:
         self._plain = build
         return build
 
+    @property
+    def has_plain(self) -> bool:
+        """Whether the scenario has a plain Python version."""
+        return self._plain is not None
+
     def plain(self, **values: Any) -> Plain | None:
         """The plain Python version for these parameters, or None if the scenario has none."""
         return None if self._plain is None else self._plain(**self.checked(values))

@@ -93,10 +93,12 @@ def bank_program(
     for number in range(audits):
         locks = made(strategy, pause, len(transfers) + number, threads, accounts, shared=True)
         bodies[f"audit{number}"] = partial(audit, locks, accounts, total)
+    names = locks_of(locks, accounts)
     return Program(
         bodies,
         memory={("balance", account): balance for account, balance in balances.items()},
-        **locks_of(locks, accounts),
+        locks=names["locks"],
+        rlocks=names["rlocks"],
         finally_={"money is conserved": conserved},
         always={"no negative balance": no_negative} if funds_check else {},
         name="bank",

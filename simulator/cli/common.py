@@ -108,8 +108,10 @@ class ScenarioCommand(Command):
         loaded: Loaded | None = ctx.meta.get("simulator.loaded")
         if loaded is None:
             return own
-        taken = {name for parameter in own for name in parameter.opts}
         options = [_option(parameter) for parameter in loaded.parameters]
+        if loaded.has_plain:
+            own = [*own, *_plain_options(loaded)]
+        taken = {name for parameter in own for name in parameter.opts}
         for option in options:
             if taken.intersection(option.opts):
                 raise UsageError(
@@ -192,6 +194,26 @@ def _option(parameter: Parameter) -> click.Option:
     return click.Option([f"--{name}", parameter.name], type=kind, default=parameter.default, help=shown)
 
 
+def _plain_options(loaded: Loaded) -> list[click.Parameter]:
+    """What can be said of plain code. Not imported from where granularities are explained: `--help` need not wait for that."""
+    otherwise = "operations" if loaded.is_plain else "the scenario's own bodies"
+    return [
+        click.Option(
+            ["--granularity"],
+            type=click.Choice(["operations", "free-threaded", "cpython-3.9", "cpython-3.10", "cpython-3.11"]),
+            metavar="NAME",
+            help="Explore the plain Python version, where threads may be switched: at all operations; as in free-threaded "
+            "CPython; as in cpython-3.9 (and before), cpython-3.10, cpython-3.11 (and later). "
+            f"[default: {otherwise}]",
+        ),
+        click.Option(
+            ["--strict"],
+            is_flag=True,
+            help="Refuse plain code that is not looked into, instead of taking it as one step.",
+        ),
+    ]
+
+
 def _shown_bounds(parameter: Parameter) -> str:
     """What a number may be, for help texts; empty where there is no bound."""
     bounds = parameter.bounds
@@ -201,6 +223,10 @@ def _shown_bounds(parameter: Parameter) -> str:
 def loaded_program(values: dict[str, Any]) -> tuple[Loaded, dict[str, Any]]:
     """The scenario of the running command, and the values of its own parameters out of all the command's values."""
     loaded: Loaded = click.get_current_context().meta["simulator.loaded"]
+    granularity, strict = values.pop("granularity", None), values.pop("strict", False)
+    if strict and granularity is None and not loaded.is_plain:
+        raise UsageError("--strict is about plain code: choose a --granularity")
+    loaded = loaded.at(granularity, strict=strict)
     return loaded, {parameter.name: values[parameter.name] for parameter in loaded.parameters}
 
 

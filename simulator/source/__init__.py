@@ -1,4 +1,10 @@
 """Ordinary Python, no generators, as programs of the model.
 
+find.py         from a function to its syntax tree
 sites.py        where in the user's source something happens that a schedule can name
+rewrite.py      the tree of a function → that of a generator function that means the same
+shared.py       what threads share: objects as references, what is written of them as locations
+walk.py         what each load, store, call, loop and `with` does, as operations
+threads.py      setup and workers → a program; where its steps are in the source
+described.py    a function, a method, a list of workers → a description of threads
 """

@@ -13,6 +13,7 @@ import os
 import sysconfig
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from functools import partial
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
@@ -22,7 +23,7 @@ from simulator.machine import Machine
 from simulator.ops import Operation
 from simulator.program import Program
 from simulator.scenario import Plain
-from simulator.source.find import source_file, syntax_of
+from simulator.source.find import syntax_of
 from simulator.source.rewrite import FACTORY, rewritten
 from simulator.source.shared import Inner, Item, Mirror, Shared
 from simulator.source.sites import Site, Visit
@@ -60,9 +61,9 @@ class Threads:
     >>> class Hits:
     ...     def __init__(self):
     ...         self.count = 0
-    >>> Threads(Plain(Hits, lambda hits: {}, None), granularity="often")
+    >>> Threads(Plain(Hits, lambda hits: {}), granularity="often")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    simulator.errors.UsageError: granularity is 'often'; known: cpython-3.10, cpython-3.11, cpython-3.9, free-threaded, operations
+    simulator.errors.UsageError: granularity is 'often'; known: cpython-3.10, cpython-3.11, cpython-3.9, free-threaded, ...
     """
 
     def __init__(
@@ -128,19 +129,21 @@ class Threads:
                 if not self.shared.changed:
                     raise
             if not self.shared.changed:
-                return program
+                return replace(program, notes=self.notes)
             if self.named and not was_named:
                 self.shared.forget_made()
             self._functions.clear()
         raise ProgramError(
-            f"{self.name}: after {ROUNDS:,} rounds there is still something new that threads share; do they make objects without end?"
+            f"{self.name}: after {ROUNDS:,} rounds there is still something new that threads share; do they make "
+            "objects without end?"
         )
 
     def _program(self) -> Program:
         invariant = self.plain.invariant
+        memory: dict[Hashable, Any] = {**self.shared.memory}
         return Program(
             {thread: partial(self._body, work, thread if self.named else "") for thread, work in self._workers.items()},
-            memory=dict(self.shared.memory),
+            memory=dict[Hashable, Any](self.shared.memory),
             locks=[*self.shared.locks, *([GIL] if self.switches else [])],
             rlocks=list(self.shared.rlocks),
             finally_=None if invariant is None else {_say_invariant(invariant): self._holds},
@@ -261,11 +264,6 @@ class Threads:
         known = self._functions.get(id(function))
         if known is not None:
             return known[1]
-        if source_file(function) is None and function.__code__.co_filename.startswith("<"):
-            raise ProgramError(
-                f"the source of {function.__qualname__!r} ({function.__code__.co_filename}) cannot be read, so it cannot be "
-                "followed; write it in a file"
-            )
         node, module = syntax_of(function)
         names = _Names(self, function, module)
         file = function.__code__.co_filename
@@ -293,7 +291,7 @@ class Threads:
     def is_library(self, function: FunctionType) -> bool:
         """Whether a function belongs to Python's own library, or to us."""
         file = function.__code__.co_filename
-        if file.startswith("<frozen") or file.startswith(_OURS):
+        if file.startswith(("<frozen", _OURS)):
             return True
         return file.startswith(_LIBRARY) and not file.startswith(_PACKAGES)
 

@@ -143,7 +143,7 @@ def test_a_property_that_raises_or_returns_nothing_is_refused(
             "def made(sizes: list = ()):\n    return of(increment)",
             r"mine\.py:\d+: parameter 'sizes' of scenario 'made' is .*; it can be int, .*",
         ),
-        ("made = 3", r"mine\.py:made is 3, expected a Scenario, a Program or a function that returns one"),
+        ("made = 3", r"mine\.py:made is 3, expected a Scenario, a Program, a Plain or a function that returns one"),
         (
             "made = of(increment, memory={'x': []})",
             r"mine\.py:\d+: cannot be imported: memory location 'x' starts as \[\], .*",

@@ -143,7 +143,7 @@ def test_a_registered_name_is_found_by_entry_point(write: Callable[..., str], mo
     [
         ("prgram", r"mine\.py has no attribute 'prgram'; did you mean 'program'\?$"),
         ("zzzz", r"mine\.py has no attribute 'zzzz'$"),
-        ("number", r"mine\.py:number is 3, expected a Scenario, a Program or a function that returns one$"),
+        ("number", r"mine\.py:number is 3, expected a Scenario, a Program, a Plain or a function that returns one$"),
         ("needs", r"mine\.py:\d+: parameter 'threads' of scenario 'needs' has no default; give it one$"),
         ("misquoted", r"mine\.py:\d+: the annotations of .* cannot be read: NameError"),
     ],
