@@ -136,6 +136,7 @@ class Instrumented:
         visits: Sequence[Visit],
         *,
         names: Names = lambda lock: lock.name,
+        model_only: Collection[Hashable] = (),
         check: Check | None = None,
         observe: Observe | None = None,
         partial: bool = False,
@@ -146,7 +147,8 @@ class Instrumented:
         `names` says what the script calls a lock. `check(step)` is called after each step, before anybody else moves, and
         says in a line how memory differs from what the model says, or "". `observe` reads the final memory, before
         anything is unwound. A visit without a step is passed without waiting, in its order. A step without a site that
-        is no operation on a lock and no pause is the model's alone, and passes by itself.
+        is no operation on a lock and no pause is the model's alone, and passes by itself; so does one on a lock in
+        `model_only`.
 
         When the schedule is over, threads that wait for a lock really try to take it, all at once: that shows a
         deadlock. `partial` says that the schedule stops before the program does: then threads may stand anywhere at its
@@ -157,10 +159,12 @@ class Instrumented:
         """
         if timeout <= 0:
             raise UsageError(f"timeout is {timeout}, expected seconds above 0")
-        run = _Run(self, threads, self._due(threads, visits), names, check, observe, partial, timeout)
+        run = _Run(self, threads, self._due(threads, visits, model_only), names, check, observe, partial, timeout)
         return run.run()
 
-    def _due(self, threads: Mapping[str, Callable[[], object]], visits: Sequence[Visit]) -> dict[str, list[_Due]]:
+    def _due(
+        self, threads: Mapping[str, Callable[[], object]], visits: Sequence[Visit], model_only: Collection[Hashable]
+    ) -> dict[str, list[_Due]]:
         due: dict[str, list[_Due]] = {name: [] for name in threads}
         for visit in visits:
             if visit.thread not in due:
@@ -168,7 +172,11 @@ class Instrumented:
             if visit.step is not None and visit.operation is None:
                 raise UsageError(f"step {visit.step} has no operation")
             if visit.site is None:
-                lock_or_pause = isinstance(visit.operation, Acquire | TryAcquire | Release | Pause)
+                match visit.operation:
+                    case Acquire(lock) | TryAcquire(lock) | Release(lock):
+                        lock_or_pause = lock not in model_only
+                    case operation:
+                        lock_or_pause = isinstance(operation, Pause)
                 if visit.step is not None or lock_or_pause:
                     due[visit.thread].append(_Due(visit, None, not lock_or_pause))
                 continue
@@ -476,26 +484,30 @@ class _Worker:
             return bool(lock.inner.acquire(blocking, timeout if timeout >= 0 or not blocking else self.run.timeout))
         if self.run.over:
             raise Unwound
-        due = self._next()
-        operation = None if due is None or due.spot is not None else due.visit.operation
         waits = blocking and timeout < 0
         name = self._name(lock)
-        if due is None and waits:
-            self._stand(lock, name)
-        if due is None or not (
-            (isinstance(operation, Acquire) and blocking and operation.lock == name)
-            or (isinstance(operation, TryAcquire) and not waits and operation.lock == name)
-        ):
-            self._unforeseen(f"{'acquire' if waits else 'try'} {show_name(name)}{self._here()}", due)
-        self.where = _caller()
-        self._go(due)
-        taken = lock.take(self.name)
-        if isinstance(operation, TryAcquire):
-            self.answer = taken
-        elif not taken:
-            self.doing = None
-            self._leave_schedule(f"{self.name} is blocked: {Blocked(self.name, name, lock.holder)}")
-        return taken
+        while True:
+            due = self._next()
+            operation = None if due is None or due.spot is not None else due.visit.operation
+            if due is None and waits:
+                self._stand(lock, name)
+            if due is None or not (isinstance(operation, Acquire | TryAcquire) and operation.lock == name):
+                self._unforeseen(f"{'acquire' if waits else 'try'} {show_name(name)}{self._here()}", due)
+            if isinstance(operation, Acquire) and not blocking:
+                self._unforeseen(f"try {show_name(name)}{self._here()}", due)
+            self.where = _caller()
+            self._go(due)
+            taken = lock.take(self.name)
+            if isinstance(operation, TryAcquire):
+                self.answer = taken
+                # A model may have a thread that has to wait look first: it is still asking.
+                if taken or not waits:
+                    return taken
+            elif taken:
+                return True
+            else:
+                self.doing = None
+                self._leave_schedule(f"{self.name} is blocked: {Blocked(self.name, name, lock.holder)}")
 
     def release(self, lock: StandInLock) -> None:
         """The thread gives a lock back."""

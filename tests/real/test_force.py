@@ -275,6 +275,36 @@ def test_tries_pauses_and_reentrant_locks_are_steps_of_their_own() -> None:
     ]  # fmt: skip
 
 
+def test_a_thread_that_looks_first_and_then_waits_is_still_in_one_acquire() -> None:
+    # As with a lock of the interpreter's around everything, which real threads do not see.
+    visits = [
+        step("a", 1, Acquire("GIL")),
+        step("a", 2, TryAcquire("lock 1")),
+        step("b", 3, TryAcquire("lock 1")),
+        step("b", 4, Release("GIL")),
+    ]
+    with Instrumented({}, HERE) as plain:
+        lock = plain_code.threading.Lock()
+        stuck = plain.force({"a": lock.acquire, "b": lock.acquire}, visits, model_only=["GIL"])
+    assert [step.answer for step in stuck.log] == [None, True, False, None]
+    assert (str(stuck.outcome), stuck.blocked) == ("deadlocked", (Blocked("b", "lock 1", "a"),))
+    with Instrumented({}, HERE) as plain:
+        lock = plain_code.threading.Lock()
+
+        def once() -> None:
+            with lock:
+                pass
+
+        again = [
+            *visits,
+            step("a", 5, Release("lock 1")),
+            step("b", 6, Acquire("lock 1")),
+            step("b", 7, Release("lock 1")),
+        ]
+        forced = plain.force({"a": once, "b": once}, again, model_only=["GIL"])
+    assert str(forced.outcome) == "finished"
+
+
 def test_releasing_what_nobody_holds_raises_as_python_does_and_is_no_step() -> None:
     with Instrumented({}, HERE) as plain:
         lock = plain_code.threading.Lock()
