@@ -570,7 +570,9 @@ class _Worker:
         was_deaf, self.deaf = self.deaf, True
         try:
             return call()
-        except Exception as error:
+        except Unwound:
+            raise
+        except BaseException as error:
             self._fail(error)
             self._wait()
             raise Unwound from None

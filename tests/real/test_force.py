@@ -404,12 +404,23 @@ def test_a_check_may_itself_run_watched_code() -> None:
     assert (forced.followed, counter.count, beside.count) == (True, 1, 4)
 
 
-def test_what_a_check_raises_comes_out_and_nothing_is_left() -> None:
-    def check(_: int) -> str:
-        raise LookupError("the caller's own")
+@pytest.mark.parametrize("error", [LookupError, SystemExit])
+@pytest.mark.parametrize("at", [1, 3, 4])
+def test_what_a_check_raises_comes_out_and_nothing_is_left(error: type[BaseException], at: int) -> None:
+    def check(number: int) -> str:
+        if number == at:
+            raise error("the caller's own")
+        return ""
 
-    with Instrumented(SITES) as plain, pytest.raises(LookupError, match="the caller's own"):
+    with Instrumented(SITES) as plain, pytest.raises(error, match="the caller's own"):
         force_counter(plain, LOST, check=check)
+
+
+def test_a_lock_that_the_caller_cannot_name_comes_out_as_his_error() -> None:
+    with Instrumented({}, HERE) as plain:
+        lock = plain_code.threading.Lock()
+        with pytest.raises(KeyError):
+            plain.force({"a": lock.acquire}, [step("a", 1, Acquire("m"))], names=lambda lock: {}[lock])
 
 
 def test_a_step_of_the_models_alone_passes_by_itself() -> None:
