@@ -21,14 +21,14 @@ import re
 import threading
 import types
 import uuid
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from simulator.errors import ProgramError, UsageError
 
-__all__ = ["ABSENT", "CONTAINERS", "Bound", "Frozen", "Inner", "Item", "Place", "Ref", "Shared", "freeze", "thaw"]
+__all__ = ["ABSENT", "CONTAINERS", "Bound", "Frozen", "Inner", "Item", "Place", "Ref", "Shared", "attributes", "freeze", "thaw"]
 
 LOCK: Final = type(threading.Lock())
 RLOCK: Final = type(threading.RLock())
@@ -302,7 +302,7 @@ class Shared:
         """What a location holds before any thread runs; ABSENT where there is nothing."""
         if isinstance(ref, type | ModuleType):
             found = vars(ref).get(item.key, ABSENT)
-            return self.value(found, self.location(ref, item))
+            return self.value(found, self.location(ref, item), (Item("root", ref), item))
         real = self._reals[ref.name]
         if isinstance(real, Ref):
             return ABSENT
@@ -370,6 +370,14 @@ class Shared:
             self._owners[id(ref)] = known
         return known
 
+    def way(self, ref: Ref) -> tuple[Any, ...]:
+        """How one gets to an object: from the state, or from a module or class; empty where there is no way."""
+        return self._ways.get(ref.name, ())
+
+    def made(self) -> list[Ref]:
+        """The objects that threads have made and share."""
+        return [real for real in self._reals.values() if isinstance(real, Ref)]
+
     def refs(self) -> list[Ref]:
         """All shared objects met so far."""
         return list(self._refs.values())
@@ -399,130 +407,6 @@ class Shared:
         """A variable of an enclosing function."""
         return self._ref(cell, name, ())
 
-    # -- back to real objects
-
-    def materialise(self, memory: Mapping[Hashable, Any], setup: Callable[[], Any]) -> Any:
-        """A fresh real state that holds what `memory` says: what a function of the state is asked about."""
-        return Mirror(self, setup()).put(memory)
-
-
-class Mirror:
-    """The shared objects as they are in another state that the same `setup` made: refs to real objects and back."""
-
-    def __init__(self, shared: Shared, state: object) -> None:
-        self.shared = shared
-        self.state = state
-        self._made: dict[str, Any] = {}
-
-    def real(self, value: Any) -> Any:
-        """What a value of the model is in this state."""
-        if isinstance(value, Ref):
-            return self._object(value)
-        if isinstance(value, Bound):
-            owner = self.real(value.owner)
-            return (
-                getattr(owner, value.function) if isinstance(value.function, str) else MethodType(value.function, owner)
-            )
-        if isinstance(value, tuple):
-            parts = map(self.real, value)
-            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-        if isinstance(value, frozenset):
-            return frozenset(map(self.real, value))
-        return value
-
-    def _object(self, ref: Ref) -> Any:
-        if ref.name in self._made:
-            return self._made[ref.name]
-        real = self.shared.real(ref)
-        if isinstance(real, Ref):
-            made: Any = ref.type.__new__(ref.type) if ref.kind not in ("lock", "rlock") else ref.type()
-        else:
-            made = self._follow(self.shared._ways[ref.name], real)
-        self._made[ref.name] = made
-        return made
-
-    def _follow(self, way: tuple[Any, ...], real: Any) -> Any:
-        if not way or way[0] != Item("root", "state"):
-            return real
-        at = self.state
-        for item in way[1:]:
-            if item.how == "attribute":
-                at = attributes(at)[item.key]
-            elif item.how == "item":
-                at = dict.__getitem__(at, item.key) if isinstance(at, dict) else at[item.key]  # type: ignore[index]
-            elif item.how == "member":
-                at = list(at)[item.key]  # type: ignore[call-overload]
-        return at
-
-    def put(self, memory: Mapping[Hashable, Any]) -> Any:
-        """Make the state hold what `memory` says, and return it. Objects that are no part of it are left alone."""
-        # Every object is found before any is changed, or the way to it might lead elsewhere.
-        targets = [
-            (self._object(place.ref), location, place.item)
-            for location, place in self.shared.places.items()
-            if isinstance(place.ref, Ref) and self._is_inside(place.ref)
-        ]
-        for target, location, item in targets:
-            self._put(target, item, memory[location])
-        return self.state
-
-    def _is_inside(self, ref: Ref) -> bool:
-        real = self.shared.real(ref)
-        return isinstance(real, Ref) or self.shared._ways[ref.name][:1] == (Item("root", "state"),)
-
-    def _put(self, target: Any, item: Item, value: Any) -> None:
-        if item.how == "attribute":
-            if value is not ABSENT:
-                object.__setattr__(target, item.key, self.real(value))
-            elif item.key in attributes(target):
-                object.__delattr__(target, item.key)
-        elif item.how == "item":
-            if value is ABSENT:
-                target.pop(item.key, None)
-            else:
-                base = dict if isinstance(target, dict) else list
-                base.__setitem__(target, item.key, self.real(value))
-        elif item.how == "all" and isinstance(value, Frozen):
-            target.clear()
-            if isinstance(target, dict):
-                dict.update(target, {self.real(key): self.real(each) for key, each in value.items})
-            elif isinstance(target, set):
-                set.update(target, map(self.real, value.items))
-            else:
-                target.extend(map(self.real, value.items))
-
-    def holds(self, location: str) -> Any:
-        """What a location holds in this state now, as the model would say it."""
-        place = self.shared.places[location]
-        ref, item = place
-        if isinstance(ref, type | ModuleType):
-            return self._back(vars(ref).get(item.key, ABSENT))
-        target = self._object(ref)
-        if item.how == "attribute":
-            return self._back(attributes(target).get(item.key, ABSENT))
-        if item.how == "cell":
-            try:
-                return self._back(target.cell_contents)
-            except ValueError:
-                return ABSENT
-        if item.how == "item":
-            if isinstance(target, dict):
-                return self._back(dict.get(target, item.key, ABSENT))
-            return self._back(target[item.key]) if -len(target) <= item.key < len(target) else ABSENT
-        frozen = freeze(target)
-        return Frozen(frozen.type, tuple(map(self._back, frozen.items)), frozen.extra)
-
-    def _back(self, real: Any) -> Any:
-        """A real value as the model says it: known objects by their refs."""
-        if isinstance(real, tuple) and not hasattr(real, "_fields"):
-            return tuple(map(self._back, real))
-        if isinstance(real, _IMMUTABLE) or real is ABSENT:
-            return real
-        for ref in self.shared.refs():
-            is_met = ref.name in self._made or not isinstance(self.shared.real(ref), Ref)
-            if is_met and self._object(ref) is real:
-                return ref
-        return real
 
 
 def attributes(real: Any) -> dict[str, Any]:

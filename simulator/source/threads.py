@@ -24,8 +24,9 @@ from simulator.ops import Operation
 from simulator.program import Program
 from simulator.scenario import Plain
 from simulator.source.find import syntax_of
+from simulator.source.mirror import Mirror
 from simulator.source.rewrite import FACTORY, rewritten
-from simulator.source.shared import Inner, Item, Mirror, Shared
+from simulator.source.shared import Inner, Item, Shared
 from simulator.source.sites import Site, Visit
 from simulator.source.walk import GIL, Steps, Walker
 from simulator.trace import Outcome, Run
@@ -140,10 +141,11 @@ class Threads:
 
     def _program(self) -> Program:
         invariant = self.plain.invariant
-        memory: dict[Hashable, Any] = {**self.shared.memory}
+        memory: dict[Hashable, Any] = {}
+        memory.update(self.shared.memory)
         return Program(
             {thread: partial(self._body, work, thread if self.named else "") for thread, work in self._workers.items()},
-            memory=dict[Hashable, Any](self.shared.memory),
+            memory=memory,
             locks=[*self.shared.locks, *([GIL] if self.switches else [])],
             rlocks=list(self.shared.rlocks),
             finally_=None if invariant is None else {_say_invariant(invariant): self._holds},
@@ -182,7 +184,7 @@ class Threads:
 
     def state(self, memory: Mapping[Hashable, Any]) -> Any:
         """A fresh real state that holds what a memory of the program says."""
-        return self.shared.materialise(memory, self.plain.setup)
+        return Mirror(self.shared, self.plain.setup()).put(memory)
 
     def _holds(self, memory: Mapping[Hashable, Any]) -> bool:
         invariant = self.plain.invariant
@@ -400,7 +402,12 @@ class _Names:
         """The globals that nobody assigns."""
         known = self._function.__globals__
         shared = self._threads.shared
-        return {name: shared.value(known[name], name) for name in self._constants if name in known}
+        root = Item("root", self._module)
+        return {
+            name: shared.value(known[name], name, (root, Item("attribute", name)))
+            for name in self._constants
+            if name in known
+        }
 
     def cells(self) -> list[Any]:
         """The variables of enclosing functions: those that nobody assigns by their value."""
