@@ -1,0 +1,176 @@
+"""Seven ways to add one, on every Python at hand: `python -m scenarios.variants`.
+
+Two threads add to one counter, many times over, and a run has lost an update when the count at the end is too small. What
+is counted is natural runs; what the model proves can be set beside them as further `Column`s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from scenarios.plain_variants import VARIANTS, plain
+from simulator.errors import SimulatorError, UsageError
+from simulator.real.crosscheck import wilson
+from simulator.real.interpreters import Interpreter, find, installed
+from simulator.real.natural import run_batch
+
+__all__ = ["COLUMNS", "Column", "Seen", "columns_of", "natural", "table"]
+
+INCREMENTS = 100_000
+"""How often each of two threads adds one: long enough for some switches of threads, of which there is one each 5 ms."""
+SHORTER = {"sleep": 200, "lock": 20}
+"""By how much shorter runs are made of variants that take so much longer for one increment."""
+SECONDS = 20.0
+"""For the runs of one variant on one Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The natural runs of one variant on one Python: how many, and how many of them lost an update.
+
+    `stopped` says why there are fewer than were asked for.
+    """
+
+    runs: int
+    lost: int
+    stopped: str = ""
+
+    def __str__(self) -> str:
+        if not self.runs:
+            return "no run ended"
+        low, high = wilson(self.lost, self.runs)
+        return f"{self.lost} of {self.runs} ({low:.0%}–{high:.0%})"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table: its header, and what it says of a variant, by name."""
+
+    header: str
+    says: Callable[[str], str]
+
+
+COLUMNS: tuple[Column, ...] = ()
+"""What stands beside the natural runs: the model's verdicts."""
+
+
+def natural(
+    name: str, interpreter: Interpreter, *, runs: int, increments: int, switch_interval: float | None = None
+) -> Seen:
+    """Let a variant run freely on an interpreter. Raises UsageError for numbers that cannot be, and what `run_batch` does."""
+    if name not in VARIANTS:
+        raise UsageError(f"there is no variant {name!r}; known: {', '.join(VARIANTS)}")
+    if increments < 1:
+        raise UsageError(f"increments is {increments}, expected a whole number above 0")
+    each = max(1, increments // SHORTER.get(name, 1))
+    batch = run_batch(
+        plain(name, increments=each),
+        runs=runs,
+        timeout=SECONDS,
+        interpreter=interpreter,
+        switch_interval=switch_interval,
+    )
+    lost = sum(times for outcome, times in batch.outcomes.items() if dict(outcome.memory)["count"] != 2 * each)
+    return Seen(batch.done, lost, batch.stopped)
+
+
+def columns_of(seen: Mapping[tuple[str, Interpreter], Seen]) -> tuple[Column, ...]:
+    """The natural runs as columns, one for each interpreter."""
+    interpreters = dict.fromkeys(interpreter for _, interpreter in seen)
+
+    def column(interpreter: Interpreter) -> Column:
+        version = ".".join(map(str, interpreter.version))
+        header = version if interpreter.gil else f"{version} free-threaded"
+        return Column(header, lambda name: str(seen[name, interpreter]))
+
+    return tuple(map(column, interpreters))
+
+
+def table(columns: Sequence[Column]) -> str:
+    """A Markdown table: a line for each variant.
+
+    >>> print(table([Column("can lose an update", lambda name: "no" if name == "lock" else "yes")]).splitlines()[0])
+    | variant  | between the read and the write | can lose an update |
+    """
+    between = {
+        "plain": "nothing: `+=`",
+        "split": "nothing: two statements",
+        "property": "a property",
+        "int": "a call of `int`",
+        "call": "a call of a Python function",
+        "sleep": "`time.sleep(0)`",
+        "lock": "nothing, and a lock around",
+    }
+    lines = [["variant", "between the read and the write", *(column.header for column in columns)]]
+    lines += [[name, between[name], *(column.says(name) for column in columns)] for name in VARIANTS]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |" for line in lines
+    )
+
+
+def _newest(interpreters: Sequence[Interpreter]) -> list[Interpreter]:
+    """One of each minor version, the newest."""
+    found = {(each.version[:2], each.gil, each.implementation): each for each in interpreters}
+    return list(found.values())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line: prints the table; the exit code is 0, or 2 for bad input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scenarios.variants",
+        description="Natural runs of seven ways to add one, by two threads: how many runs lost an update.",
+    )
+    parser.add_argument(
+        "--runs", type=int, default=20, metavar="N", help="of each variant on each Python (default: 20)"
+    )
+    parser.add_argument(
+        "--increments",
+        type=int,
+        default=INCREMENTS,
+        metavar="N",
+        help=f"by each thread (default: {INCREMENTS:,}; fewer where one takes longer: sleep, lock)",
+    )
+    parser.add_argument(
+        "--python", action="append", metavar="PYTHON", help="a path or a name on PATH (default: all that are found)"
+    )
+    parser.add_argument(
+        "--switch-interval",
+        type=float,
+        metavar="SECONDS",
+        help="as sys.setswitchinterval takes it (default: untouched)",
+    )
+    options = parser.parse_args(arguments)
+    seen = {}
+    try:
+        interpreters = list(map(find, options.python)) if options.python else _newest(installed())
+        for interpreter in interpreters:
+            for name in VARIANTS:
+                if sys.stderr.isatty():
+                    print(f"{interpreter}: {name}\033[K", end="\r", file=sys.stderr)
+                seen[name, interpreter] = natural(
+                    name,
+                    interpreter,
+                    runs=options.runs,
+                    increments=options.increments,
+                    switch_interval=options.switch_interval,
+                )
+    except SimulatorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    print(table((*COLUMNS, *columns_of(seen))))
+    for (name, interpreter), each in seen.items():
+        if each.stopped:
+            print(f"{name} on {interpreter}: {each.stopped}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
