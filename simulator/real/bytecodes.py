@@ -51,6 +51,7 @@ INSTRUCTIONS = {
     "call": frozenset(
         {"PRECALL", "CALL_FUNCTION_EX"} if "PRECALL" in opname else {"CALL", "CALL_KW", "CALL_FUNCTION_EX"}
     ),
+    "iterate": frozenset({"GET_ITER"}),
     "next": frozenset({"FOR_ITER"}),
     "contains": frozenset({"CONTAINS_OP"}),
     "truth": _TRUTH,
@@ -86,7 +87,9 @@ def offsets(code: CodeType, sites: Collection[Site]) -> dict[int, Site]:
     for kind in {site.kind for site in sites}:
         wanted = [site for site in sites if site.kind == kind]
         places = [number for number, each in enumerate(instructions) if each.name in INSTRUCTIONS[kind]]
-        if kind == "next":
+        if kind == "iterate":
+            pairs = _beginnings(instructions, places, wanted)
+        elif kind == "next":
             pairs = _turns(instructions, places, wanted)
         elif kind == "truth":
             pairs = _truths(instructions, places, wanted)
@@ -136,13 +139,36 @@ def _moved(span: Span, site: Site) -> bool:
     return line is not None and site.line < line and (end_line, end_column) == (site.end_line, site.end_column)
 
 
-def _turns(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
-    """FOR_ITER follows GET_ITER, which follows the end of the iterable's own expression. Up to 3.12 both have the span
-    of the whole loop; so the one thing that is the same in all versions is what stands before them."""
+# What stands between GET_ITER and FOR_ITER where a comprehension is a part of the code around it (3.12).
+_INLINED = frozenset({"LOAD_FAST_AND_CLEAR", "SWAP", "BUILD_LIST", "BUILD_SET", "BUILD_MAP", "COPY"})
+
+
+def _beginnings(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
+    """GET_ITER follows the end of the iterable's own expression. Up to 3.12 it has the span of the whole loop; so the one
+    thing that is the same in all versions is what stands before it."""
     for number in places:
-        if number >= 2 and instructions[number - 1].name == "GET_ITER":
-            before = instructions[number - 2].span
+        if number:
+            before = instructions[number - 1].span
             yield from ((number, site) for site in sites if _within(before, site))
+
+
+def _turns(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
+    """FOR_ITER follows GET_ITER. The first one of a comprehension with code of its own does not: its iterator is given to
+    it, and its site is the one that no other belongs to."""
+    left = set(sites)
+    given = []
+    for number in places:
+        at = number - 1
+        while at > 0 and instructions[at].name in _INLINED:
+            at -= 1
+        if instructions[at].name != "GET_ITER":
+            given.append(number)
+            continue
+        for _, site in _beginnings(instructions, [at], sites):
+            left.discard(site)
+            yield number, site
+    if len(given) == len(left) == 1:
+        yield given[0], left.pop()
 
 
 def _within(span: Span, site: Site) -> bool:

@@ -26,20 +26,22 @@ KINDS = (
     "store nonlocal",
     "add",
     "call",
+    "iterate",
     "next",
     "contains",
     "truth",
     "compare",
     "operator",
 )
-"""What can happen at a site. "add" is the arithmetic of an augmented assignment, "next" a turn of a `for`."""
+"""What can happen at a site. "add" is the arithmetic of an augmented assignment, "iterate" the beginning of a `for`, "next" a
+turn of it."""
 
 
 class Site(NamedTuple):
     """A place in a function's source: lines from 1, columns in UTF-8 bytes, as `ast` nodes and `co_positions()` have them.
 
     The span is the syntax node's: `self.count` for the load and the store of `self.count += 1`, the whole statement for
-    its "add", the iterable's expression for "next".
+    its "add", the iterable's expression for "iterate" and "next".
     """
 
     line: int

@@ -66,6 +66,7 @@ def sites_of(tree: ast.AST) -> dict[Site, str]:
             case ast.Call():
                 add(node, "call")
             case ast.For():
+                add(node.iter, "iterate")
                 add(node.iter, "next")
             case ast.Compare():
                 if any(isinstance(operator, ast.In | ast.NotIn) for operator in node.ops):
