@@ -33,7 +33,7 @@ class Program:
     mapping from names to such functions.
 
     Threads whose bodies are the same function with the same arguments are interchangeable; counting uses that. `notes` are
-    what has to be known to read a report on it.
+    what has to be known to read a report on it; `lines` says that its steps are best told with their lines in the source.
 
     Raises ProgramError when a name or a value cannot be used.
 
@@ -51,6 +51,7 @@ class Program:
     always: Property | Mapping[str, Property] | None = None
     name: str = "program"
     notes: Iterable[str] = ()
+    lines: bool = False
 
     def __post_init__(self) -> None:
         for thread, body in self.bodies.items():

@@ -255,6 +255,8 @@ class Run:
     start: Mapping[str, tuple[Notice, ...]]
     """What each thread did before its first step."""
     outcome: Outcome | None
+    lines: bool = False
+    """Whether steps are best told with their lines in the source."""
 
     @property
     def schedule(self) -> Schedule:

@@ -174,8 +174,11 @@ def _steps(run: Run, marked: Mapping[int, str], locations: list[Hashable], locks
     from rich.text import Text
 
     threads = _shown_threads(run)
-    table = _table("", "step", *threads, *map(show_name, locations), *map(show_name, locks), right=[1])
-    table.add_row("", "", *_start_cells(run, threads), *_state_cells(run.situations[0], locations, locks))
+    lines = _lines(run)
+    headers = ["", "step", *threads, *map(show_name, locations), *map(show_name, locks), *lines[:1]]
+    table = _table(*headers, right=[1, len(headers) - 1] if len(lines) > 1 and lines[1].isdigit() else [1])
+    last = [""] * len(lines[:1])
+    table.add_row("", "", *_start_cells(run, threads), *_state_cells(run.situations[0], locations, locks), *last)
     for step, event in enumerate(run.events, start=1):
         guilty = step in marked
         cells = [""] * len(threads)
@@ -188,6 +191,8 @@ def _steps(run: Run, marked: Mapping[int, str], locations: list[Hashable], locks
         after = _state_cells(run.situations[step], locations, locks)
         for old, new in zip(before, after, strict=True):
             shown.append(Text(new, style="bold cyan" if new != old else "dim"))
+        if lines:
+            shown.append(Text(lines[step], style="dim"))
         table.add_row(*shown)
     waiting = {wait.thread: wait for wait in wait_for(run.final)}
     if waiting and not run.final.enabled:
@@ -199,8 +204,19 @@ def _steps(run: Run, marked: Mapping[int, str], locations: list[Hashable], locks
                 for name in threads
             ),
             *[""] * (len(locations) + len(locks)),
+            *last,
         )
     return table
+
+
+def _lines(run: Run) -> list[str]:
+    """Where each step stands in the source, after a header; nothing where that tells nobody anything."""
+    if not run.lines or not run.events:
+        return []
+    files = {event.where.file for event in run.events}
+    if len(files) == 1:
+        return [str(run.events[0].where).rpartition(":")[0], *(str(event.where.line) for event in run.events)]
+    return ["where", *(str(event.where) for event in run.events)]
 
 
 def _shown_threads(run: Run) -> list[str]:

@@ -38,6 +38,7 @@ def run_of(machine: Machine, schedule: Iterable[int], *, cut: bool = False) -> R
         situations=tuple(situations),
         start={name: machine.initial_notices(number) for number, name in enumerate(machine.threads)},
         outcome=machine.outcome(state, cut=cut and not done) if done or cut else None,
+        lines=machine.program.lines,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import operator
 import os
 import sysconfig
 from collections import deque
@@ -18,9 +19,10 @@ from functools import partial
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
-from simulator.errors import ProgramError, UsageError, nearest
+from simulator.bodies import Answer, Raised
+from simulator.errors import InternalError, ProgramError, UsageError, nearest
 from simulator.machine import Machine
-from simulator.ops import Operation
+from simulator.ops import Add, Operation, Release, Update, operation_key
 from simulator.program import Program
 from simulator.scenario import Plain
 from simulator.source.find import syntax_of
@@ -29,7 +31,7 @@ from simulator.source.rewrite import FACTORY, rewritten
 from simulator.source.shared import Inner, Item, Shared
 from simulator.source.sites import Site, Visit
 from simulator.source.walk import GIL, Steps, Walker
-from simulator.trace import Outcome, Run
+from simulator.trace import Event, Outcome, Run, Threw
 
 __all__ = ["GRANULARITIES", "Threads"]
 
@@ -150,6 +152,7 @@ class Threads:
             rlocks=list(self.shared.rlocks),
             finally_=None if invariant is None else {_say_invariant(invariant): self._holds},
             name=self.name,
+            lines=True,
         )
 
     def _look_around(self, program: Program) -> None:
@@ -206,46 +209,43 @@ class Threads:
     def visits(self, run: Run) -> tuple[Visit, ...]:
         """Everything that each thread does in a run, thread by thread, in the words of the source.
 
-        Steps that only the model has (those on the GIL, and what a thread writes while an object becomes shared) are
-        without a site.
+        What a lock or a pause does, and what only the model does (steps on the GIL, and what a thread writes while an object
+        becomes shared), has no site.
         """
         found: list[Visit] = []
         for thread, work in self._workers.items():
-            log: list[Visit] = []
+            walker = Walker(self, thread, log := [])
+            generator = walker.call(None, work.function, *work.arguments, **dict(work.keywords))
             steps = [(number, event) for number, event in enumerate(run.events, start=1) if event.thread == thread]
-            self._follow(work, thread, log, steps)
+            try:
+                self._retrace(walker, generator, steps, log)
+            finally:
+                generator.close()
             found += log
         return tuple(found)
 
-    def _follow(self, work: _Work, thread: str, log: list[Visit], steps: list[tuple[int, Any]]) -> None:
-        walker = Walker(self, thread, log)
-        generator = walker.call(None, work.function, *work.arguments, **dict(work.keywords))
-        answer: object = None
-        try:
-            for number, event in steps:
-                operation = generator.send(answer)
-                log.append(self._visit(walker, thread, number, operation))
-                answer = event.answer
-                threw = next(
-                    (notice for notice in event.notices if hasattr(notice, "message") and not hasattr(notice, "how")),
-                    None,
-                )
-                if threw is not None:
-                    raise _Thrown
-            generator.send(answer)
-        except (StopIteration, _Thrown):
-            pass
-        except Exception:
-            # The thread crashes or fails here, in the model as well.
-            pass
-        finally:
-            generator.close()
+    def _retrace(self, walker: Walker, generator: Steps, steps: list[tuple[int, Event]], log: list[Visit]) -> None:
+        """Run a body along the answers that it got; the log grows as it goes."""
+        answer: Answer = None
+        for number, event in steps:
+            operation = _next(generator, answer)
+            # A release of a lock that is not held raises at once, and is no step.
+            while operation is not None and operation_key(operation) != operation_key(event.operation):
+                operation = _next(generator, Raised(RuntimeError("release of a lock that is not held")))
+            if operation is None:
+                if self.switches and event.operation == Release(GIL):
+                    log.append(Visit(event.thread, None, None, number, event.operation))
+                    return
+                raise InternalError(f"thread {event.thread!r} ended before its step {number}")
+            log.append(self._visit(walker, number, event))
+            answer = _answer(event)
+        _next(generator, answer)
 
-    def _visit(self, walker: Walker, thread: str, number: int, operation: Operation) -> Visit:
+    def _visit(self, walker: Walker, number: int, event: Event) -> Visit:
         if walker.at is None:
-            return Visit(thread, None, None, number, operation)
+            return Visit(event.thread, None, None, number, event.operation)
         code, site = self._sites[walker.at]
-        return Visit(thread, code, site, number, operation)
+        return Visit(event.thread, code, site, number, event.operation)
 
     def sites(self) -> dict[CodeType, tuple[Site, ...]]:
         """All places where something shared may be touched, by the code that they are in."""
@@ -355,8 +355,29 @@ class _Work(NamedTuple):
     keywords: tuple[tuple[str, Any], ...]
 
 
-class _Thrown(Exception):
-    """The operation raised in the body: the run goes on without us."""
+def _next(generator: Steps, answer: Answer) -> Operation | None:
+    """The next operation of a body; None where it ends, however it does."""
+    try:
+        return generator.throw(answer.error) if isinstance(answer, Raised) else generator.send(answer)
+    except StopIteration:
+        return None
+    except Exception:
+        return None
+
+
+def _answer(event: Event) -> Answer:
+    """What the body got: an answer, or what the operation raised in it."""
+    if not any(isinstance(notice, Threw) for notice in event.notices):
+        return event.answer
+    operation = event.operation
+    try:
+        if isinstance(operation, Update):
+            operation.function(event.before, *operation.arguments)
+        elif isinstance(operation, Add):
+            operator.add(operation.left, operation.right)
+    except Exception as error:
+        return Raised(error)
+    raise InternalError(f"{operation!r} raised in a run, and does not when it is done again")
 
 
 class _Names:

@@ -1,0 +1,100 @@
+"""Schedules of plain code on real threads: every step where the model has it, memory held against the model's after each.
+
+The model says what each thread does and where (`source/threads.py`); real threads are stopped there (`force.py`); real
+objects are compared with the model's memory (`source/mirror.py`). This file brings the three together, and knows how none of
+them works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+
+from simulator.real.force import Instrumented
+from simulator.real.forced import Difference, Forced
+from simulator.scenario import Plain
+from simulator.search.replay import replay
+from simulator.source.threads import Threads
+from simulator.source.walk import GIL
+from simulator.trace import Run, Schedule
+
+__all__ = ["PlainForcing", "force_threads"]
+
+
+def force_threads(
+    threads: Threads, schedule: Schedule | str, *, timeout: float = 10.0
+) -> tuple[Forced, Difference | None]:
+    """Make real threads walk one schedule through the unmodified code, and say where they differ from the model, if they do.
+
+    Raises ScheduleError for a schedule that does not fit the program.
+    """
+    with PlainForcing(threads, timeout=timeout) as forcing:
+        return forcing.force(replay(threads.program, schedule))
+
+
+class PlainForcing:
+    """While entered, the code that `threads` is made of can be forced, as often as one likes.
+
+    `implementation` is run instead of the code that was explored: it is there to see the comparison fail.
+    """
+
+    def __init__(self, threads: Threads, *, timeout: float = 10.0, implementation: Plain | None = None) -> None:
+        self._threads = threads
+        self._plain = implementation or threads.plain
+        self._timeout = timeout
+        self._instrumented = Instrumented(threads.sites(), threads.namespaces())
+
+    def __enter__(self) -> PlainForcing:
+        self._instrumented.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._instrumented.__exit__(*error)
+
+    def force(self, run: Run) -> tuple[Forced, Difference | None]:
+        """Real threads on the schedule of one run of the model, on fresh state; and the first difference, if there is one.
+
+        They agree when each step was taken where the model takes it, memory was the same after every step, and the run
+        ended in the same way. Raises UsageError when setup or workers are at fault.
+        """
+        visits = self._threads.visits(run)
+        with ExitStack() as stack:
+            state = self._plain.setup()
+            mirror = self._threads.mirror(state)
+            stack.enter_context(mirror.from_the_start())
+            workers = dict(self._plain.workers(state))
+            locks = mirror.locks()
+
+            def check(step: int) -> str:
+                return mirror.difference(run.situations[step].memory)
+
+            forced = self._instrumented.force(
+                workers,
+                visits,
+                names=lambda lock: locks.get(id(lock), lock.name),
+                model_only=[GIL],
+                check=check,
+                observe=mirror.memory,
+                partial=run.outcome is None,
+                timeout=self._timeout,
+            )
+        return forced, self._difference(forced, run)
+
+    def all(self, runs: Iterable[Run]) -> Iterator[tuple[Forced, Difference | None]]:
+        """The same for many runs."""
+        for run in runs:
+            yield self.force(run)
+
+    def _difference(self, forced: Forced, run: Run) -> Difference | None:
+        if forced.diverged is not None:
+            return Difference(forced.diverged.step, forced.diverged.why)
+        done = len(forced.log)
+        if forced.running:
+            return Difference(done, f"{', '.join(forced.running)} could not be stopped")
+        how = None if forced.outcome is None else forced.outcome.how
+        expected = None if run.outcome is None else run.outcome.how
+        if how != expected:
+            return Difference(
+                done, f"real threads ended as {how or 'not at all'}, the model as {expected or 'not at all'}"
+            )
+        return None
