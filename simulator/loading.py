@@ -17,7 +17,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -54,6 +54,7 @@ class Loaded:
     granularity: str | None = None
     """Where the interpreter may switch threads, if it is the plain version that is to be explored."""
     strict: bool = False
+    _made: dict[object, Threads] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_plain(self) -> bool:
@@ -65,13 +66,17 @@ class Loaded:
         return replace(self, granularity=granularity, strict=strict)
 
     def threads(self, **values: Any) -> Threads:
-        """The plain version, made ready to be explored. Raises UsageError when there is none."""
+        """The plain version, made ready to be explored: the same each time. Raises UsageError when there is none."""
         from simulator.source.threads import Threads
 
-        plain = self.plain(**values)
-        if plain is None:
-            raise UsageError(f"{self.name} has no plain Python version, so it has no granularity")
-        return Threads(plain, granularity=self.granularity or "operations", strict=self.strict, name=self.name)
+        granularity = self.granularity or "operations"
+        key = (granularity, self.strict, *sorted(values.items()))
+        if key not in self._made:
+            plain = self.plain(**values)
+            if plain is None:
+                raise UsageError(f"{self.name} has no plain Python version, so it has no granularity")
+            self._made[key] = Threads(plain, granularity=granularity, strict=self.strict, name=self.name)
+        return self._made[key]
 
     def program(self, **values: Any) -> Program:
         """The program for these parameters. Raises UsageError for a value it cannot have, and when making it fails."""

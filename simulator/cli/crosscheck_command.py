@@ -43,6 +43,7 @@ __all__ = ["command"]
     "[default: the Python's own]",
 )
 @click.option("--no-barrier", is_flag=True, help="Natural runs: threads start without waiting for each other.")
+@click.option("--all", "everything", is_flag=True, help="Force every interleaving, where there are at most 10,000.")
 @click.option("--max-states", type=POSITIVE, help=f"States of the model to visit at most. [default: {MAX_STATES:,}]")
 @json_option
 def command(
@@ -51,6 +52,7 @@ def command(
     pythons: tuple[str, ...],
     switch_interval: float | None,
     no_barrier: bool,
+    everything: bool,
     max_states: int | None,
     as_json: bool,
     **values: Any,
@@ -73,6 +75,7 @@ def command(
             runs=runs,
             timeout=timeout,
             report=report,
+            everything=everything,
             interpreters=interpreters,
             switch_interval=switch_interval,
             barrier=not no_barrier,

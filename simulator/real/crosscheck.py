@@ -21,7 +21,8 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from simulator.analysis.finding import Finding, Kind, Status
-from simulator.explore import Report, check
+from simulator.errors import UsageError
+from simulator.explore import Report, check, explore
 from simulator.loading import Loaded
 from simulator.machine import Machine
 from simulator.ops import show_name
@@ -29,8 +30,10 @@ from simulator.program import Program
 from simulator.real.baton import Memory, first_difference, force
 from simulator.real.interpreters import Interpreter
 from simulator.real.natural import Batch, CycleSeen, Logged, check_limits, run_batch
+from simulator.real.plain_code import PlainForcing
 from simulator.search.budget import Budget, Stop
 from simulator.search.replay import replay
+from simulator.source.threads import Threads
 from simulator.trace import Outcome, Schedule, memory_dict
 from simulator.values import value_key
 
@@ -49,6 +52,8 @@ __all__ = [
 ]
 
 MAX_FORCED = 100
+MAX_ALL = 10_000
+"""Interleavings up to which all of them can be forced."""
 MAX_SHOWN = 20
 """How many forced runs are listed; the table counts them all."""
 MAX_STATES = 100_000
@@ -352,20 +357,23 @@ def crosscheck(
     interpreters: Sequence[Interpreter] = (),
     switch_interval: float | None = None,
     barrier: bool = True,
+    everything: bool = False,
     progress: Progress | None = None,
 ) -> CrossCheck:
     """Compare what is possible in the model with what real threads do when forced, and in `runs` natural runs.
 
-    Forced are the witness of every finding and one schedule for each outcome, on the program's own bodies unless
-    `forcing` is given. Natural runs are made on each of the `interpreters` (on the one that runs this, if there is none), with
-    `switch_interval` and `barrier` as `run_batch` takes them. `timeout`, in seconds, limits the natural runs of each
-    Python, and each forced run; `budget` limits the search, which a `report` that is there already saves. A KeyboardInterrupt
-    keeps what there is (`interrupted`).
+    Forced are the witness of every finding and one schedule for each outcome, or with `everything` all interleavings (of
+    which there may be MAX_ALL); on the plain code itself where that is what was explored, else on the program's own bodies,
+    unless `forcing` is given. Natural runs are made on each of the `interpreters` (on the one that runs this, if there is
+    none), with `switch_interval` and `barrier` as `run_batch` takes them. `timeout`, in seconds, limits the natural runs of
+    each Python, and each forced run; `budget` limits the search, which a `report` that is there already saves. A
+    KeyboardInterrupt keeps what there is (`interrupted`).
 
     Raises UsageError for parameters that the program cannot have, and when its plain Python version cannot be run.
     """
     check_limits(runs, timeout, switch_interval)
-    program = loaded.program(**values)
+    threads = loaded.threads(**values) if loaded.is_plain else None
+    program = loaded.program(**values) if threads is None else threads.program
     has_plain = loaded.plain(**values) is not None
     known = check(program, budget=budget) if report is None else report
     possible, interleavings, complete = _possible(known)
@@ -378,7 +386,11 @@ def crosscheck(
         if known.stop is Stop.INTERRUPTED:
             raise KeyboardInterrupt
         wanted = _to_force(program, known, possible, notes)
-        for run in (forcing or force_bodies(program))(wanted, min(timeout, 10.0)):
+        if everything:
+            wanted = _everything(program, interleavings, wanted)
+        if forcing is None:
+            forcing = force_bodies(program) if threads is None else force_code(threads)
+        for run in forcing(wanted, min(timeout, 10.0)):
             forced.append(run)
             if progress is not None:
                 progress("forced", len(forced), max(len(wanted), len(forced)))
@@ -402,7 +414,7 @@ def crosscheck(
         name=loaded.name,
         values=dict(values),
         interpreter=Interpreter.current(),
-        possible=possible,
+        possible=possible if threads is None else _as_observed(possible, threads),
         interleavings=interleavings,
         complete=complete,
         forced=tuple(forced),
@@ -429,6 +441,48 @@ def force_bodies(program: Program, memory: Memory = dict) -> Forcing:
             yield ForcedRun(tuple(shows), schedule, forced.outcome, difference)
 
     return forcing
+
+
+def force_code(threads: Threads) -> Forcing:
+    """Forces schedules on the plain code itself, memory compared after every step."""
+
+    def forcing(wanted: Mapping[Schedule, Sequence[str]], timeout: float) -> Iterator[ForcedRun]:
+        with PlainForcing(threads, timeout=timeout) as walked:
+            for schedule, shows in wanted.items():
+                run = replay(threads.program, schedule)
+                forced, difference = walked.force(run)
+                ended = None
+                if forced.outcome is not None:
+                    # Where they agree, what real objects hold is what the model says.
+                    ended = (
+                        forced.outcome
+                        if difference is not None or run.outcome is None
+                        else threads.observed(run.outcome)
+                    )
+                yield ForcedRun(tuple(shows), schedule, ended, difference, of="the plain code")
+
+    return forcing
+
+
+def _everything(
+    program: Program, interleavings: int | None, wanted: Mapping[Schedule, list[str]]
+) -> dict[Schedule, list[str]]:
+    """Every interleaving, with what it shows. Raises UsageError where there are too many, or nobody knows how many."""
+    if interleavings is None or interleavings > MAX_ALL:
+        many = "not counted" if interleavings is None else f"{interleavings:,}"
+        raise UsageError(f"all interleavings can be forced where there are at most {MAX_ALL:,}; here they are {many}")
+    found = {run.schedule: wanted.get(run.schedule, []) for run in explore(program, scheduler="naive")}
+    return {**found, **wanted}
+
+
+def _as_observed(possible: Mapping[Outcome, int | None], threads: Threads) -> dict[Outcome, int | None]:
+    """Outcomes as the plain code is observed: what cannot be told apart there is counted together."""
+    found: dict[Outcome, int | None] = {}
+    for outcome, number in possible.items():
+        seen = threads.observed(outcome)
+        before = found.get(seen, 0)
+        found[seen] = None if number is None or before is None else before + number
+    return found
 
 
 def wilson(times: int, runs: int) -> tuple[float, float]:

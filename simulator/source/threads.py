@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 from simulator.bodies import Answer, Raised
 from simulator.errors import InternalError, ProgramError, UsageError, nearest
 from simulator.machine import Machine
-from simulator.ops import Add, Operation, Release, Update, operation_key
+from simulator.ops import Acquire, Add, Operation, Release, Update, operation_key
 from simulator.program import Program
 from simulator.scenario import Plain
 from simulator.source.find import syntax_of
@@ -242,7 +242,7 @@ class Threads:
         _next(generator, answer)
 
     def _visit(self, walker: Walker, number: int, event: Event) -> Visit:
-        if walker.at is None:
+        if walker.at is None or event.operation in (Acquire(GIL), Release(GIL)):
             return Visit(event.thread, None, None, number, event.operation)
         code, site = self._sites[walker.at]
         return Visit(event.thread, code, site, number, event.operation)
