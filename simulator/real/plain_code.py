@@ -62,6 +62,8 @@ class PlainForcing:
             state = self._plain.setup()
             mirror = self._threads.mirror(state)
             stack.enter_context(mirror.from_the_start())
+            stand_ins = self._instrumented.stand_ins
+            stack.enter_context(mirror.with_locks({"lock": stand_ins.lock, "rlock": stand_ins.rlock}))
             workers = dict(self._plain.workers(state))
             locks = mirror.locks()
 

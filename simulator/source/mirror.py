@@ -7,7 +7,7 @@ that leads to it; knows nothing of threads.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MethodType, ModuleType
 from typing import Any
@@ -81,6 +81,23 @@ class Mirror:
             for place, before, _ in outside:
                 self._put(self._owner(place), place.item, before)
 
+    @contextmanager
+    def with_locks(self, make: Mapping[str, Callable[[], Any]]) -> Iterator[None]:
+        """Let locks that objects outside the state hold be others, made by `make["lock"]` and `make["rlock"]`."""
+        placed = []
+        for ref in self.shared.refs():
+            way = self.shared.way(ref)
+            # What a module calls by a name of its own is the business of whoever stands in for the module's names.
+            if ref.kind in make and way[:1] not in ((), (Item("root", "state"),)) and not _is_of_module(way):
+                owner = self._follow(way[:-1], None)
+                placed.append((owner, way[-1], self._at(owner, way[-1])))
+                self._put(owner, way[-1], make[ref.kind]())
+        try:
+            yield
+        finally:
+            for owner, item, before in placed:
+                self._put(owner, item, before)
+
     def _is_inside(self, ref: Ref) -> bool:
         """Whether an object is a part of the state, or was made by a thread."""
         return isinstance(self.shared.real(ref), Ref) or self.shared.way(ref)[:1] == (Item("root", "state"),)
@@ -145,7 +162,9 @@ class Mirror:
 
     def _raw(self, place: Place) -> Any:
         """What a place really holds now."""
-        target, item = self._owner(place), place.item
+        return self._at(self._owner(place), place.item)
+
+    def _at(self, target: Any, item: Item) -> Any:
         if item.how == "attribute":
             held = vars(target) if isinstance(target, type | ModuleType) else attributes(target)
             return held.get(item.key, ABSENT)
@@ -225,6 +244,10 @@ class Mirror:
             return value_key(value) == value_key(real)
         except TypeError:
             return False
+
+
+def _is_of_module(way: tuple[Any, ...]) -> bool:
+    return len(way) == 2 and isinstance(way[0].key, ModuleType)
 
 
 def _named(real: Any, names: Mapping[int, Ref]) -> Any:
