@@ -34,6 +34,7 @@ _COMPREHENSIONS = {
     ast.GeneratorExp: "<genexpr>",
 }
 _LOOKS_AT_FRAMES = {"locals", "vars", "eval", "exec", "dir", "globals"}
+_SIGNS: dict[type[ast.AST], str] = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert"}
 _PLACED = (ast.expr, ast.stmt, ast.ExceptHandler, ast.arg, ast.keyword)
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.MatMult: "matmul", ast.Div: "truediv", ast.Mod: "mod",
@@ -101,8 +102,12 @@ def _store(name: str) -> ast.Name:
 
 def _ask(method: str, *arguments: ast.expr) -> ast.expr:
     """What the walker has to do, step by step."""
-    called = ast.Call(ast.Attribute(_name(WALKER), method, ast.Load()), list(arguments), [])
-    return ast.YieldFrom(called)
+    return ast.YieldFrom(_tell(method, *arguments))
+
+
+def _tell(method: str, *arguments: ast.expr) -> ast.expr:
+    """What the walker does at once."""
+    return ast.Call(ast.Attribute(_name(WALKER), method, ast.Load()), list(arguments), [])
 
 
 class _Function:
@@ -117,7 +122,9 @@ class _Function:
         self.globals, self.nonlocals, self.bound = _bound(node)
         self.before: list[ast.stmt] = []
         self.count = 0
-        self.loop_depth = 0
+        self.jumps_back = True
+        self.assigned_outside: set[str] = set()
+        self.assigned_inside: set[str] = set()
 
     # -- definitions
 
@@ -142,7 +149,11 @@ class _Function:
         else:
             body = self.block(node.body)
         # A generator function even where nothing is yielded.
-        never = ast.copy_location(ast.If(ast.Constant(False), [ast.Expr(ast.Yield(None))], []), node)
+        # What a comprehension assigns (`:=`) is a variable of this function.
+        bound: list[ast.stmt] = [
+            ast.Assign([_store(each)], ast.Constant(None)) for each in sorted(self.assigned_inside)
+        ]
+        never = ast.copy_location(ast.If(ast.Constant(False), [ast.Expr(ast.Yield(None)), *bound], []), node)
         declared: list[ast.stmt] = [ast.Nonlocal(sorted(self.nonlocals))] if self.nonlocals else []
         return ast.copy_location(_define(name, arguments, [*declared, never, *body]), node)
 
@@ -208,19 +219,9 @@ class _Function:
                 return [
                     ast.Try(
                         self.block(body),
-                        [
-                            _located(
-                                ast.ExceptHandler(
-                                    None if each.type is None else self.expr(each.type),
-                                    each.name,
-                                    self.block(each.body),
-                                ),
-                                each,
-                            )
-                            for each in handlers
-                        ],
+                        [*([self._through(node)] if handlers else []), *map(self.handler, handlers)],
                         self.block(orelse),
-                        self._finally(finalbody),
+                        self.block(finalbody),
                     )
                 ]
             case ast.Raise(exc, cause):
@@ -231,7 +232,7 @@ class _Function:
                 raised = ast.Raise(ast.Call(_name("AssertionError"), [] if msg is None else [self.expr(msg)], []), None)
                 return [ast.If(ast.UnaryOp(ast.Not(), self.test(test)), [_located(raised, node)], [])]
             case ast.Continue():
-                return [*self.turn("back"), node]
+                return [*(self.turn("back") if self.jumps_back else []), node]
             case ast.Pass() | ast.Break() | ast.Import() | ast.ImportFrom():
                 return [node]
             case ast.Global() | ast.Nonlocal():
@@ -239,7 +240,7 @@ class _Function:
             case ast.FunctionDef():
                 return self.function(node)
             case ast.Match(subject, cases):
-                plain = _ask("plain", self.expr(subject), ast.Constant(node.lineno))
+                plain = _tell("plain", self.expr(subject))
                 return [
                     ast.Match(
                         plain,
@@ -260,12 +261,18 @@ class _Function:
             case _:
                 raise self._refused(node, type(node).__name__)
 
-    def _finally(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
-        return self.block(body)
+    def handler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
+        """`except`."""
+        kind = None if node.type is None else self.expr(node.type)
+        return _located(ast.ExceptHandler(kind, node.name, self.block(node.body)), node)
+
+    def _through(self, node: ast.stmt) -> ast.ExceptHandler:
+        """What is no exception of the program's goes through all its handlers: our own errors, and a body's being closed."""
+        return _located(ast.ExceptHandler(_name("_sim_Through"), None, [ast.Raise(None, None)]), node)
 
     def raised(self, exc: ast.expr) -> ast.expr:
         """`raise ValueError(...)`: an exception is made as Python makes it."""
-        return self.expr(exc)
+        return _tell("raised", self.expr(exc))
 
     def function(self, node: ast.FunctionDef) -> list[ast.stmt]:
         """A function inside a function."""
@@ -277,17 +284,19 @@ class _Function:
         code = nested_code(self.code, node, "<lambda>" if isinstance(node, ast.Lambda) else name)
         inside = _Function(node, code, self.names, self.file, self.outer | self.bound)
         inside.count = self.count + 1000
-        definition = inside.definition(f"_sim_{name.strip('<>')}_{node.lineno}_{node.col_offset}")
-        defaults = [*node.args.defaults, *(each for each in node.args.kw_defaults if each is not None)]
-        arguments = definition.args
-        values = iter([self.expr(each) for each in defaults])
-        arguments.defaults = [next(values) for _ in arguments.defaults]
-        arguments.kw_defaults = [None if each is None else next(values) for each in arguments.kw_defaults]
-        return [_located(definition, node)]
+        return [_located(inside.definition(f"_sim_{name.strip('<>')}_{node.lineno}_{node.col_offset}"), node)]
 
     def _made(self, node: ast.FunctionDef | ast.Lambda, name: str) -> ast.expr:
+        """The function as a value. Its defaults are worked out here and now, whatever was defined before."""
         made = f"_sim_{name.strip('<>')}_{node.lineno}_{node.col_offset}"
-        return ast.Call(_name("_sim_Inner"), [_name(made), ast.Constant(name)], [])
+        defaults = ast.Tuple(self.exprs(node.args.defaults), ast.Load())
+        named = [
+            (argument.arg, self.expr(each))
+            for argument, each in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            if each is not None
+        ]
+        keywords = ast.Dict([ast.Constant(each) for each, _ in named], [value for _, value in named])
+        return ast.Call(_name("_sim_Inner"), [_name(made), ast.Constant(name), defaults, keywords], [])
 
     def assign(self, target: ast.expr, value: ast.expr) -> list[ast.stmt]:
         """`target = value`, whose value is rewritten already."""
@@ -409,7 +418,7 @@ class _Function:
     def while_(self, node: ast.While) -> list[ast.stmt]:
         """The test is looked at again before the jump back, which is where the interpreter may switch threads."""
         before: list[ast.stmt] = []
-        first: list[ast.stmt] = [ast.Expr(_ask("again"))]
+        first: list[ast.stmt] = [ast.Expr(_tell("again"))]
         if self.names.switches:
             flag = self.temporary()
             before = [ast.Assign([_store(flag)], ast.Constant(False))]
@@ -420,8 +429,17 @@ class _Function:
         # `continue` jumps to the test as well, so there is nothing to be said before it.
         return [
             *before,
-            ast.While(self.test(node.test), [*first, *_Loop(self).block(node.body)], self.block(node.orelse)),
+            ast.While(
+                self.test(node.test), [*first, *self.turns(node.body, jumps_back=False)], self.block(node.orelse)
+            ),
         ]
+
+    def turns(self, body: Sequence[ast.stmt], *, jumps_back: bool) -> list[ast.stmt]:
+        """The body of a loop, and whether its `continue` is a jump back of its own."""
+        before, self.jumps_back = self.jumps_back, jumps_back
+        made = self.block(body)
+        self.jumps_back = before
+        return made
 
     def for_(self, node: ast.For) -> list[ast.stmt]:
         """A loop over a range stays one; any other goes on step by step."""
@@ -432,7 +450,11 @@ class _Function:
             iterated = ast.Call(_name("_sim_range"), [self.expr(each) for each in call.args], [])
             return [
                 ast.For(
-                    _store(node.target.id), iterated, [*self.block(node.body), *back], self.block(node.orelse), None
+                    _store(node.target.id),
+                    iterated,
+                    [*self.turns(node.body, jumps_back=True), *back],
+                    self.block(node.orelse),
+                    None,
                 )
             ]
         cursor = self.temporary()
@@ -441,7 +463,7 @@ class _Function:
             ast.Assign([_store(cursor)], _ask("iterate", self.expr(node.iter))),
             ast.While(
                 _ask("advance", _name(cursor), self.site(node.iter, "next")),
-                [*self.assign(node.target, value), *self.block(node.body), *back],
+                [*self.assign(node.target, value), *self.turns(node.body, jumps_back=True), *back],
                 self.block(node.orelse),
             ),
         ]
@@ -479,12 +501,6 @@ class _Function:
             error,
             [
                 ast.Assign([_store(left)], ast.Constant(True)),
-                # A body that nobody resumes is closed: that is no exception of the program's.
-                ast.If(
-                    ast.Compare(ast.Call(_name("type"), [_name(error)], []), [ast.Is()], [_name("GeneratorExit")]),
-                    [ast.Raise(None, None)],
-                    [],
-                ),
                 ast.If(
                     ast.UnaryOp(ast.Not(), _ask("leave", _name(manager), _name(error))), [ast.Raise(None, None)], []
                 ),
@@ -493,7 +509,9 @@ class _Function:
         final = ast.If(
             ast.UnaryOp(ast.Not(), _name(left)), [ast.Expr(_ask("leave", _name(manager), ast.Constant(None)))], []
         )
-        made.append(ast.Try(body, [handler], [], [final]))
+        through = self._through(node)
+        through.body = [ast.Assign([_store(left)], ast.Constant(True)), *through.body]
+        made.append(ast.Try(body, [_located(through, node), handler], [], [final]))
         return made
 
     # -- names
@@ -560,7 +578,9 @@ class _Function:
             case ast.UnaryOp(operator, operand):
                 if isinstance(operator, ast.Not):
                     return ast.UnaryOp(operator, self.test(operand))
-                return ast.UnaryOp(operator, self.expr(operand))
+                if isinstance(operand, ast.Constant):
+                    return node
+                return _ask("unary", ast.Constant(_SIGNS[type(operator)]), self.expr(operand))
             case ast.BoolOp(operator, values):
                 return self.bool_op(operator, values)
             case ast.Compare():
@@ -585,11 +605,13 @@ class _Function:
             case ast.JoinedStr(values):
                 return ast.JoinedStr([self.expr(each) for each in values])
             case ast.FormattedValue(value, conversion, spec):
-                shown = _ask("shown", self.expr(value))
-                return ast.FormattedValue(shown, conversion, None if spec is None else self.expr(spec))
+                shown = _ask("shown", self.expr(value), ast.Constant(conversion))
+                return ast.FormattedValue(shown, -1, None if spec is None else self.expr(spec))
             case ast.NamedExpr(target, value):
                 if self.is_shared_name(target.id):
                     raise self._refused(node, f"':=' to {target.id!r}, which is shared,")
+                if not isinstance(self.node, Scope):
+                    self.assigned_outside.add(target.id)
                 return ast.NamedExpr(_store(target.id), self.expr(value))
             case ast.Lambda():
                 self.before += self._inner(node, "<lambda>")
@@ -612,7 +634,7 @@ class _Function:
     def name(self, node: ast.Name, name: str) -> ast.expr:
         """A variable, or a global."""
         if self.is_cell(name):
-            return _ask("load_cell", _name(name), self.site(node, "load nonlocal"))
+            return _ask("load_cell", _name(name), ast.Constant(name), self.site(node, "load nonlocal"))
         if self.is_local(name):
             return _name(name)
         if self.names.is_written(name):
@@ -624,9 +646,9 @@ class _Function:
         """A call; `super()` is told what it would have found out by itself."""
         if isinstance(node.func, ast.Name) and node.func.id == "super" and not self.is_local("super"):
             if node.args:
-                return _ask("super", *self.exprs(node.args))
+                return _tell("super", *self.exprs(node.args))
             first = self.code.co_varnames[0] if self.code.co_argcount else "self"
-            return _ask("super", _name("__class__"), _name(first))
+            return _tell("super", _name("__class__"), _name(first))
         if (
             isinstance(node.func, ast.Name)
             and node.func.id in _LOOKS_AT_FRAMES
@@ -684,7 +706,10 @@ class _Function:
     def _compare(self, node: ast.Compare, operator: ast.cmpop, left: ast.expr, right: ast.expr) -> ast.expr:
         match operator:
             case ast.Is() | ast.IsNot():
-                return ast.Compare(left, [operator], [right])
+                if isinstance(left, ast.Constant) or isinstance(right, ast.Constant):
+                    return ast.Compare(left, [operator], [right])
+                same = _tell("same", left, right)
+                return same if isinstance(operator, ast.Is) else ast.UnaryOp(ast.Not(), same)
             case ast.In():
                 return _ask("contains", right, left, self.site(node, "contains"))
             case ast.NotIn():
@@ -702,7 +727,14 @@ class _Function:
         if isinstance(node, ast.DictComp):
             empty: ast.expr = ast.Dict([], [])
             key, value = inside.expr(node.key), inside.expr(node.value)
-            innermost: list[ast.stmt] = [ast.Assign([ast.Subscript(_name(result), key, ast.Store())], value)]
+            held = inside.temporary()
+            innermost: list[ast.stmt] = [
+                ast.Assign([_store(held)], key),
+                ast.Assign([ast.Subscript(_name(result), _name(held), ast.Store())], value),
+            ]
+        elif isinstance(node, ast.GeneratorExp):
+            empty = ast.Constant(None)
+            innermost = [ast.Expr(ast.Yield(_tell("given", inside.expr(node.elt))))]
         else:
             method = "add" if isinstance(node, ast.SetComp) else "append"
             empty = ast.Call(_name("set"), [], []) if isinstance(node, ast.SetComp) else ast.List([], ast.Load())
@@ -726,7 +758,10 @@ class _Function:
                     [],
                 ),
             ]
-        body = [*inside.before, ast.Assign([_store(result)], empty), *body, ast.Return(_name(result))]
+        assigned = sorted(inside.assigned_outside)
+        self.assigned_inside.update(assigned)
+        declared: list[ast.stmt] = [ast.Nonlocal(assigned)] if assigned else []
+        body = [*declared, *inside.before, ast.Assign([_store(result)], empty), *body, ast.Return(_name(result))]
         definition = _define(name, _arguments([WALKER, "_sim_iterated"]), body)
         self.before.append(_located(definition, node))
         iterable = self.expr(node.generators[0].iter)
@@ -736,22 +771,6 @@ class _Function:
             [],
         )
         return ast.YieldFrom(called)
-
-
-class _Loop:
-    """The body of a `while`: its `continue` jumps to the test, not back."""
-
-    def __init__(self, function: _Function) -> None:
-        self.function = function
-
-    def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
-        function = self.function
-        turn = function.turn
-        function.turn = lambda what: [] if what == "back" else turn(what)  # type: ignore[method-assign]
-        try:
-            return function.block(statements)
-        finally:
-            function.turn = turn  # type: ignore[method-assign]
 
 
 def _is_boolean(node: ast.expr) -> bool:

@@ -16,24 +16,41 @@ import datetime
 import decimal
 import enum
 import fractions
+import inspect
 import pathlib
 import re
 import threading
 import types
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from simulator.errors import ProgramError, UsageError
+from simulator.source.here import here
+from simulator.values import stable_repr
 
-__all__ = ["ABSENT", "CONTAINERS", "Bound", "Frozen", "Inner", "Item", "Place", "Ref", "Shared", "attributes", "freeze", "thaw"]
+__all__ = [
+    "ABSENT",
+    "CONTAINERS",
+    "FIXED",
+    "Bound",
+    "Frozen",
+    "Inner",
+    "Item",
+    "Place",
+    "Ref",
+    "Shared",
+    "attributes",
+    "freeze",
+    "thaw",
+]
 
 LOCK: Final = type(threading.Lock())
 RLOCK: Final = type(threading.RLock())
 CONTAINERS = (list, dict, set, collections.deque, bytearray)
-_IMMUTABLE = (
+FIXED = (
     bool, int, float, complex, str, bytes, type(None), type(...), type(NotImplemented), enum.Enum, type, range, slice,
     FunctionType, BuiltinFunctionType, ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType,
     types.MethodWrapperType, types.GetSetDescriptorType, types.GenericAlias, types.UnionType, decimal.Decimal,
@@ -83,10 +100,31 @@ class Ref:
         """For merging: the name says it all."""
         return (self.name,)
 
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if isinstance(other, Ref | int | float | str | tuple) and self._is_compared_by_value():
+            self._unseen()
+        return False
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
+
+    def _is_compared_by_value(self) -> bool:
+        return self.kind in ("list", "dict", "set", "deque", "bytearray") or isinstance(
+            inspect.getattr_static(self.type, "__eq__", None), FunctionType
+        )
+
     def _unseen(self, *_: object) -> Any:
-        raise ProgramError(f"the shared object {self.name} is used in a way that cannot be followed")
+        raise ProgramError(f"{here()}the shared object {self.name} is used by C code, which cannot be followed")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._unseen()
 
     __bool__ = __len__ = __iter__ = __contains__ = __getitem__ = __index__ = __call__ = _unseen
+    __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = __mul__ = __rmul__ = __format__ = __str__ = _unseen
 
 
 class Bound(NamedTuple):
@@ -101,8 +139,20 @@ class Inner:
 
     __slots__ = ("function", "name")
 
-    def __init__(self, function: Callable[..., Any], name: str) -> None:
-        self.function = function
+    def __init__(
+        self,
+        function: FunctionType,
+        name: str,
+        defaults: tuple[Any, ...] = (),
+        keywords: Mapping[str, Any] | None = None,
+    ) -> None:
+        if function.__defaults__ or function.__kwdefaults__:
+            # What stands there only says where there are some.
+            function = FunctionType(
+                function.__code__, function.__globals__, function.__name__, defaults, function.__closure__
+            )
+            function.__kwdefaults__ = dict(keywords or {})
+        self.function: Callable[..., Any] = function
         self.name = name
 
     def future_state(self) -> tuple[object, ...]:
@@ -161,12 +211,24 @@ def freeze(container: Any) -> Frozen:
 
 
 def thaw(frozen: Frozen) -> Any:
-    """A new container with what was frozen."""
-    if issubclass(frozen.type, collections.defaultdict):
-        return frozen.type(frozen.extra[0], frozen.items)
-    if issubclass(frozen.type, collections.deque):
-        return frozen.type(frozen.items, *frozen.extra)
-    return frozen.type(frozen.items)
+    """A new container with what was frozen. No `__init__` or other method written in Python is called for it."""
+    kind = frozen.type
+    if issubclass(kind, collections.deque):
+        made = kind.__new__(kind)
+        collections.deque.__init__(made, frozen.items, *frozen.extra)
+        return made
+    made = kind.__new__(kind)
+    if issubclass(kind, dict):
+        if issubclass(kind, collections.defaultdict):
+            made.default_factory = frozen.extra[0]
+        base = collections.OrderedDict if issubclass(kind, collections.OrderedDict) else dict
+        for key, value in frozen.items:
+            base.__setitem__(made, key, value)
+    elif issubclass(kind, set):
+        set.update(made, frozen.items)
+    else:
+        (bytearray if issubclass(kind, bytearray) else list).extend(made, frozen.items)
+    return made
 
 
 class Shared:
@@ -185,13 +247,14 @@ class Shared:
         self._whole: set[str] = set()
         self._taken_whole: set[str] = set()
         self._owners: dict[int, str] = {}
+        self._keys: dict[str, dict[Any, str]] = {}
         self._name_everything(state, _root_name(state))
 
     # -- objects
 
     def value(self, real: Any, name: str, way: tuple[Any, ...] = ()) -> Any:
         """A real value as threads see it: what cannot change is itself, anything else a Ref. `name` is for a new one."""
-        if isinstance(real, _IMMUTABLE) or real is ABSENT or isinstance(real, Ref | Inner | Bound):
+        if isinstance(real, FIXED) or real is ABSENT or isinstance(real, Ref | Inner | Bound):
             return real
         if isinstance(real, tuple):
             items = tuple(
@@ -295,8 +358,19 @@ class Shared:
         if item.how == "attribute":
             return f"{name}.{item.key}" if name else str(item.key)
         if item.how == "item":
-            return f"{name}[{item.key!r}]"
+            return f"{name}[{self._key(name, item.key)}]"
         return f"{name}[:]" if item.how == "all" else name
+
+    def _key(self, owner: str, key: Any) -> str:
+        """A key as its location's name says it. Keys that are equal (1 and True) are one, others have a name each."""
+        known = self._keys.setdefault(owner, {})
+        shown = known.get(key)
+        if shown is None:
+            shown = stable_repr(key)
+            if shown in known.values():
+                shown = f"{shown}#{len(known)}"
+            known[key] = shown
+        return shown
 
     def initial(self, ref: Ref | type | ModuleType, item: Item) -> Any:
         """What a location holds before any thread runs; ABSENT where there is nothing."""
@@ -378,6 +452,10 @@ class Shared:
         """The objects that threads have made and share."""
         return [real for real in self._reals.values() if isinstance(real, Ref)]
 
+    def number(self, ref: Ref) -> int:
+        """Objects in the order in which they were met: what stands for their addresses."""
+        return list(self._reals).index(ref.name) + 1
+
     def refs(self) -> list[Ref]:
         """All shared objects met so far."""
         return list(self._refs.values())
@@ -406,7 +484,6 @@ class Shared:
     def cell(self, cell: types.CellType, name: str) -> Ref:
         """A variable of an enclosing function."""
         return self._ref(cell, name, ())
-
 
 
 def attributes(real: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from simulator.bodies import Answer, Raised
-from simulator.errors import InternalError, ProgramError, UsageError, nearest
+from simulator.errors import InternalError, ProgramError, SimulatorError, UsageError, nearest
 from simulator.machine import Machine
 from simulator.ops import Acquire, Add, Operation, Release, Update, operation_key
 from simulator.program import Program
@@ -174,7 +174,7 @@ class Threads:
         try:
             yield from walker.call(None, work.function, *work.arguments, **dict(work.keywords))
         except GeneratorExit:
-            walker._gil(False)
+            walker.holds_gil(False)
             raise
         finally:
             yield from walker.let_go()
@@ -214,7 +214,8 @@ class Threads:
         """
         found: list[Visit] = []
         for thread, work in self._workers.items():
-            walker = Walker(self, thread, log := [])
+            log: list[Visit] = []
+            walker = Walker(self, thread, log)
             generator = walker.call(None, work.function, *work.arguments, **dict(work.keywords))
             steps = [(number, event) for number, event in enumerate(run.events, start=1) if event.thread == thread]
             try:
@@ -272,7 +273,7 @@ class Threads:
         tree = rewritten(node, function.__code__, names, os.path.basename(file))
         scope: dict[str, Any] = {
             "__builtins__": builtins, "__name__": function.__module__, "_sim_Inner": Inner, "_sim_range": range,
-            "_sim_slice": slice, "_sim_default": None,
+            "_sim_slice": slice, "_sim_default": None, "_sim_Through": (SimulatorError, GeneratorExit),
         }  # fmt: skip
         scope.update(names.constants())
         exec(compile(tree, file, "exec"), scope)

@@ -1,0 +1,393 @@
+"""Attributes, globals, and variables of enclosing functions: where Python finds them, and which operation that is."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import functools
+import inspect
+import types
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+from simulator.errors import InternalError
+from simulator.ops import Read, Update, Write
+from simulator.source.changes import removed
+from simulator.source.kinds import (
+    Super,
+    View,
+    bound,
+    is_absent,
+    is_descriptor,
+    is_of_python,
+    is_slot,
+    say,
+    special,
+    type_name,
+    type_of,
+)
+from simulator.source.running import Steps
+from simulator.source.shared import ABSENT, Bound, Inner, Item, Ref, attributes
+from simulator.source.sharing import Sharing
+
+__all__ = ["Attributes"]
+
+_UNKNOWN = ("threading", "queue", "logging")
+"""Modules whose objects have methods that the model does not know, or leaves out."""
+
+
+class Found(NamedTuple):
+    """What a load led to: a "value", a "step" (the location to read), or a function to "call"."""
+
+    how: str
+    what: Any
+    arguments: tuple[Any, ...] = ()
+
+
+class Attributes(Sharing):
+    """`owner.name`, loaded, stored and deleted."""
+
+    def load(self, owner: Any, name: str, site: int | None) -> Steps:
+        """`owner.name`."""
+        owner = self.seen(owner)
+        found = self._find(owner, name, site)
+        if found.how == "step":
+            yield from self.hold()
+            self.is_at(site)
+            value = yield Read(found.what)
+            found = self._present(value, owner, name, site)
+        else:
+            self.quiet(site)
+        if found.how == "call":
+            return (yield from self.follow(found.what, found.arguments, {}, None))
+        return found.what
+
+    def _present(self, value: Any, owner: Any, name: str, site: int | None) -> Found:
+        """What was read, or what stands in for an attribute that is not there."""
+        if value is not ABSENT:
+            return Found("value", value)
+        if isinstance(owner, Ref):
+            return self._of_class(owner, owner.type, name, site)
+        if isinstance(owner, type):
+            raise AttributeError(f"type object {owner.__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {owner.__name__!r} has no attribute {name!r}")
+
+    def _find(self, owner: Any, name: str, site: int | None) -> Found:
+        if type(owner) is Ref:
+            return self._find_shared(owner, name, site)
+        if isinstance(owner, Super):
+            return self._find_super(owner, name, site)
+        if isinstance(owner, View):
+            raise self.wrong(f"asks for {name!r} of the {owner.which}() of {owner.ref}, which cannot be followed", site)
+        if isinstance(owner, Bound | Inner):
+            function = owner.function
+            if name == "__name__" and isinstance(owner, Inner):
+                return Found("value", owner.name)
+            if isinstance(function, str) or not hasattr(function, name):
+                raise self.wrong(f"asks for {name!r} of {say(owner)}, which cannot be followed", site)
+            return Found("value", getattr(function, name))
+        if isinstance(owner, ModuleType):
+            return self._find_static(owner, name)
+        if isinstance(owner, type):
+            return self._find_in_class(owner, name)
+        if is_of_python(type(owner)):
+            return self._find_private(owner, name, site)
+        return Found("value", getattr(owner, name))
+
+    def _find_shared(self, owner: Ref, name: str, site: int | None) -> Found:
+        if name == "__class__":
+            return Found("value", owner.type)
+        if name == "__dict__":
+            raise self.wrong(f"looks into the __dict__ of {owner!r}, which cannot be followed", site)
+        if owner.kind in ("lock", "rlock", "opaque") or owner.type.__module__ in _UNKNOWN:
+            return Found("value", Bound(name, owner))
+        if isinstance(special(owner, "__getattribute__"), FunctionType):
+            raise self.wrong(f"looks into {owner!r}, whose __getattribute__ cannot be followed", site)
+        attribute = inspect.getattr_static(owner.type, name, ABSENT)
+        if isinstance(attribute, property):
+            return self._got(attribute, owner, owner.type, name)
+        if owner.kind != "object" and isinstance(attribute, FunctionType) and not is_of_python(owner.type):
+            # Counter, OrderedDict …: what its methods do is one step, whether they are C code or not.
+            return Found("value", Bound(name, owner))
+        if not (isinstance(attribute, FunctionType) and owner.kind != "object"):
+            is_constant, found = self.shared.constant(owner, Item("attribute", name))
+            if not is_constant:
+                return Found("step", found)
+            if found is not ABSENT:
+                return Found("value", found)
+        return self._of_class(owner, owner.type, name, site)
+
+    def _got(self, attribute: property, owner: Any, kind: type, name: str) -> Found:
+        if attribute.fget is None:
+            raise AttributeError(f"property {name!r} of {kind.__name__!r} object has no getter")
+        return Found("call", attribute.fget, (owner,))
+
+    def _of_class(self, owner: Any, kind: type, name: str, site: int | None) -> Found:
+        """An attribute that an instance has not itself."""
+        attribute = inspect.getattr_static(kind, name, ABSENT)
+        if attribute is ABSENT or is_slot(attribute):
+            fallback = inspect.getattr_static(kind, "__getattr__", None)
+            if isinstance(fallback, FunctionType):
+                return Found("call", fallback, (owner, name))
+            raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
+        if isinstance(attribute, FunctionType):
+            return Found("value", bound(attribute, owner))
+        if isinstance(attribute, staticmethod):
+            return Found("value", attribute.__func__)
+        if isinstance(attribute, classmethod):
+            return Found("value", Bound(attribute.__func__, kind))
+        if isinstance(attribute, property):
+            return self._got(attribute, owner, kind, name)
+        if isinstance(attribute, types.MethodDescriptorType | types.WrapperDescriptorType):
+            return Found("value", Bound(name, owner) if isinstance(owner, Ref) else getattr(owner, name))
+        if isinstance(attribute, functools.partialmethod) or is_descriptor(attribute):
+            raise self.wrong(
+                f"uses {kind.__name__}.{name}, {say(attribute)}: a descriptor that cannot be followed; a property can",
+                site,
+            )
+        for base in kind.__mro__:
+            if name in vars(base):
+                return self._find_static(base, name)
+        return Found("value", attribute)
+
+    def _find_static(self, owner: type | ModuleType, name: str) -> Found:
+        """An attribute of a class itself, or of a module."""
+        is_constant, found = self.shared.constant(owner, Item("attribute", name))
+        if not is_constant:
+            return Found("step", found)
+        return Found("value", getattr(owner, name) if found is ABSENT else found)
+
+    def _find_in_class(self, owner: type, name: str) -> Found:
+        for base in owner.__mro__:
+            if name in vars(base):
+                attribute = vars(base)[name]
+                if isinstance(attribute, classmethod):
+                    return Found("value", Bound(attribute.__func__, owner))
+                if isinstance(attribute, staticmethod):
+                    return Found("value", attribute.__func__)
+                if base.__module__ == "builtins" or hasattr(type(attribute), "__get__"):
+                    return Found("value", getattr(owner, name))
+                return self._find_static(base, name)
+        is_constant, found = self.shared.constant(owner, Item("attribute", name))
+        return Found("value", getattr(owner, name)) if is_constant else Found("step", found)
+
+    def _find_private(self, owner: Any, name: str, site: int | None) -> Found:
+        """An attribute of an object that only this thread knows."""
+        kind = type(owner)
+        if name == "__class__":
+            return Found("value", kind)
+        if isinstance(special(owner, "__getattribute__"), FunctionType):
+            raise self.wrong(f"looks into {say(owner)}, whose __getattribute__ cannot be followed", site)
+        attribute = inspect.getattr_static(kind, name, ABSENT)
+        if isinstance(attribute, property):
+            return self._got(attribute, owner, kind, name)
+        held = attributes(owner)
+        if name in held:
+            return Found("value", held[name])
+        if attribute is ABSENT or isinstance(attribute, FunctionType | staticmethod | classmethod):
+            return self._of_class(owner, kind, name, site)
+        if is_descriptor(attribute) and not is_slot(attribute) and not is_of_python(type(attribute)):
+            # C code's, or that of an enum's member: what it does is Python's business.
+            return Found("value", getattr(owner, name))
+        return self._of_class(owner, kind, name, site)
+
+    def _find_super(self, owner: Super, name: str, site: int | None) -> Found:
+        instance = owner.owner
+        kind = instance if isinstance(instance, type) else type_of(instance)
+        chain = kind.__mro__
+        for base in chain[chain.index(owner.after) + 1 :]:
+            if name not in vars(base):
+                continue
+            attribute = vars(base)[name]
+            if isinstance(attribute, FunctionType):
+                is_class = isinstance(instance, type)
+                return Found("value", attribute if is_class else bound(attribute, instance))
+            if isinstance(attribute, property):
+                return self._got(attribute, instance, kind, name)
+            if isinstance(attribute, classmethod):
+                return Found("value", Bound(attribute.__func__, kind))
+            if isinstance(attribute, staticmethod):
+                return Found("value", attribute.__func__)
+            if isinstance(instance, Ref) and isinstance(
+                attribute, types.MethodDescriptorType | types.WrapperDescriptorType
+            ):
+                return Found("value", Bound(name, instance))
+            if not isinstance(instance, Ref) and hasattr(attribute, "__get__"):
+                return Found("value", attribute.__get__(instance, kind))
+            if hasattr(attribute, "__get__"):
+                raise self.wrong(f"uses {base.__name__}.{name}, a descriptor that cannot be followed", site)
+            return self._find_static(base, name)
+        raise AttributeError(f"'super' object has no attribute {name!r}")
+
+    def super(self, after: type, owner: Any) -> Super:
+        """`super()`."""
+        return Super(after, self.seen(owner))
+
+    def store(self, owner: Any, name: str, value: Any, site: int | None) -> Steps:
+        """`owner.name = value`."""
+        owner = self.seen(owner)
+        setter, arguments = self._setter(owner, name, value, site)
+        if setter is not None:
+            self.quiet(site)
+            yield from self.follow(setter, arguments, {}, None)
+        else:
+            yield from self.store_raw(owner, name, value, site)
+
+    def store_raw(self, owner: Any, name: str, value: Any, site: int | None) -> Steps:
+        """What `object.__setattr__` does."""
+        if isinstance(owner, Ref | type | ModuleType):
+            value = yield from self.share(value, site)
+            location = self.shared.writes(owner, Item("attribute", name))
+            yield from self.hold()
+            self.is_at(site)
+            yield Write(location, value)
+        else:
+            self.quiet(site)
+            object.__setattr__(owner, name, value)
+
+    def _setter(self, owner: Any, name: str, value: Any, site: int | None) -> tuple[Any, tuple[Any, ...]]:
+        """The function that sets an attribute and its arguments, where the class says so."""
+        if isinstance(owner, type | ModuleType):
+            return None, ()
+        kind = type_of(owner)
+        self._refuse_opaque(owner, name, "sets", site)
+        attribute = inspect.getattr_static(kind, name, None)
+        own = inspect.getattr_static(kind, "__setattr__", None)
+        if isinstance(own, FunctionType):
+            if _is_frozen(kind):
+                raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+            return own, (owner, name, value)
+        if isinstance(attribute, property):
+            if attribute.fset is None:
+                raise AttributeError(f"property {name!r} of {kind.__name__!r} object has no setter")
+            return attribute.fset, (owner, value)
+        if attribute is not None and not is_slot(attribute) and hasattr(type(attribute), "__set__"):
+            if isinstance(owner, Ref) or is_of_python(type(attribute)):
+                raise self.wrong(f"sets {kind.__name__}.{name}, a descriptor that cannot be followed", site)
+        elif isinstance(owner, Ref) and not is_slot(attribute) and not kind.__dictoffset__:
+            said = "has no attribute" if attribute is None else "attribute"
+            raise AttributeError(
+                f"{kind.__name__!r} object {said} {name!r}{'' if attribute is None else ' is read-only'}"
+            )
+        return None, ()
+
+    def _refuse_opaque(self, owner: Any, name: str, does: str, site: int | None) -> None:
+        if isinstance(owner, Ref) and owner.kind in ("lock", "rlock", "opaque"):
+            raise self.wrong(f"{does} {name!r} of {owner!r}, {say_kind(owner)}, which cannot be followed", site)
+
+    def delete(self, owner: Any, name: str, site: int | None) -> Steps:
+        """`del owner.name`."""
+        owner = self.seen(owner)
+        deleter, arguments = self._deleter(owner, name, site)
+        if deleter is not None:
+            self.quiet(site)
+            yield from self.follow(deleter, arguments, {}, None)
+        else:
+            yield from self.delete_raw(owner, name, site)
+
+    def delete_raw(self, owner: Any, name: str, site: int | None) -> Steps:
+        """What `object.__delattr__` does."""
+        if isinstance(owner, Ref | type | ModuleType):
+            location = self.shared.writes(owner, Item("attribute", name))
+            yield from self.hold()
+            self.is_at(site)
+            yield Update(location, removed, AttributeError, _said_of_missing(type_name(owner), name))
+        else:
+            self.quiet(site)
+            object.__delattr__(owner, name)
+
+    def _deleter(self, owner: Any, name: str, site: int | None) -> tuple[Any, tuple[Any, ...]]:
+        if isinstance(owner, type | ModuleType):
+            return None, ()
+        kind = type_of(owner)
+        self._refuse_opaque(owner, name, "deletes", site)
+        attribute = inspect.getattr_static(kind, name, None)
+        own = inspect.getattr_static(kind, "__delattr__", None)
+        if isinstance(own, FunctionType):
+            if _is_frozen(kind):
+                raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+            return own, (owner, name)
+        if isinstance(attribute, property):
+            if attribute.fdel is None:
+                raise AttributeError(f"property {name!r} of {kind.__name__!r} object has no deleter")
+            return attribute.fdel, (owner,)
+        if attribute is not None and not is_slot(attribute) and hasattr(type(attribute), "__delete__"):
+            raise self.wrong(f"deletes {kind.__name__}.{name}, a descriptor that cannot be followed", site)
+        return None, ()
+
+    # -- globals and variables of enclosing functions
+
+    def load_global(self, name: str, site: int) -> Steps:
+        """A global that some function assigns."""
+        module = self.code.module_of(self.code.site(site)[0])
+        location = self.shared.location(module, Item("attribute", name))
+        if location not in self.shared.memory:
+            return (yield from self.load(module, name, site))
+        yield from self.hold()
+        self.is_at(site)
+        return self._global((yield Read(location)), name)
+
+    def _global(self, value: Any, name: str) -> Any:
+        if value is not ABSENT:
+            return value
+        return _builtin(name)
+
+    def store_global(self, name: str, value: Any, site: int) -> Steps:
+        """The same, assigned."""
+        yield from self.store(self.code.module_of(self.code.site(site)[0]), name, value, site)
+
+    def load_cell(self, cell: Ref, name: str, site: int) -> Steps:
+        """A variable of an enclosing function that some thread assigns."""
+        is_constant, found = self.shared.constant(cell, Item("cell", None))
+        if is_constant:
+            self.quiet(site)
+        else:
+            yield from self.hold()
+            self.is_at(site)
+            found = yield Read(found)
+        if is_absent(found):
+            raise NameError(
+                f"cannot access free variable {name!r} where it is not associated with a value in enclosing scope"
+            )
+        return found
+
+    def store_cell(self, cell: Ref, value: Any, site: int) -> Steps:
+        """The same, assigned."""
+        value = yield from self.share(value, site)
+        location = self.shared.writes(cell, Item("cell", None))
+        yield from self.hold()
+        self.is_at(site)
+        yield Write(location, value)
+
+
+def say_kind(ref: Ref) -> str:
+    """What an error calls a shared object's class."""
+    module = ref.type.__module__.removeprefix("_")
+    return f"a {ref.type.__name__}" if module in ("builtins", "thread") else f"a {module}.{ref.type.__name__}"
+
+
+def _is_frozen(kind: type) -> bool:
+    """Whether a class is a frozen dataclass, whose `__setattr__` only refuses."""
+    parameters = getattr(kind, "__dataclass_params__", None)
+    return parameters is not None and bool(parameters.frozen)
+
+
+class _Nothing:
+    """An object without attributes."""
+
+
+def _said_of_missing(kind: str, name: str) -> str:
+    """The text of the AttributeError of `del`, which depends on Python's version."""
+    try:
+        object.__delattr__(_Nothing(), name)
+    except AttributeError as error:
+        return str(error).replace("_Nothing", kind)
+    raise InternalError(f"an object without attributes has one named {name!r}")
+
+
+def _builtin(name: str) -> Any:
+    """What Python finds where there is no global. Raises NameError as Python does."""
+    try:
+        return getattr(builtins, name)
+    except AttributeError:
+        raise NameError(f"name {name!r} is not defined") from None

@@ -1,0 +1,411 @@
+"""What builtin containers do: item by item, or as one.
+
+The items of a list or a dict are locations of their own as long as threads only get and set them. A container that is also
+looked at or changed as a whole is one location, and each method of C code is one step on it.
+"""
+
+from __future__ import annotations
+
+import collections
+import operator
+from types import FunctionType
+from typing import Any
+
+from simulator.ops import Read, Update, Write
+from simulator.source.attributes import Attributes, say_kind
+from simulator.source.changes import applied, change, gone, or_default, removed
+from simulator.source.kinds import (
+    View,
+    is_absent,
+    is_container,
+    is_of_python,
+    is_private_object,
+    is_shared,
+    may_be_compared,
+    special,
+)
+from simulator.source.running import Steps
+from simulator.source.shared import ABSENT, Frozen, Item, Ref, thaw
+
+__all__ = ["Containers"]
+
+_LOOKS_ONLY = {
+    "copy", "count", "index", "get", "keys", "values", "items", "difference", "intersection", "union",
+    "symmetric_difference", "isdisjoint", "issubset", "issuperset", "most_common", "elements", "total", "decode", "find",
+    "startswith", "endswith", "hex", "__len__", "__contains__", "__getitem__", "__eq__", "__iter__", "__reversed__",
+}  # fmt: skip
+"""Methods that change nothing."""
+_FACTORIES = (int, float, str, bool, complex, bytes, tuple, frozenset, list, dict, set, collections.deque)
+"""Types that make their empty value in C code, so that looking up what is missing is one step."""
+_TAKES_MANY = ("extend", "extendleft", "update", "__ior__", "__iadd__", "subtract")
+"""Methods whose arguments are taken apart by C code: what is Python code among them has to be done before."""
+
+
+class Containers(Attributes):
+    """`owner[key]`, and the methods of builtin containers."""
+
+    def load_item(self, owner: Any, key: Any, site: int | None) -> Steps:
+        """`owner[key]`."""
+        owner, key = self.seen(owner), self.seen(key)
+        if isinstance(owner, type):
+            self.quiet(site)
+            return (yield from self._class_item(owner, key, site))
+        function = special(owner, "__getitem__")
+        if isinstance(function, FunctionType):
+            self.quiet(site)
+            return (yield from self.follow(function, (owner, key), {}, None))
+        if not isinstance(owner, Ref):
+            self.quiet(site)
+            self._look_up(owner, key, site)
+            missing = special(owner, "__missing__")
+            if isinstance(missing, FunctionType) and not self._holds(owner, key):
+                return (yield from self.follow(missing, (owner, key), {}, None))
+            return owner[key]
+        item = self._item(owner, key, site)
+        if item is None:
+            held = yield from self.all_of(owner, site)
+            missing = special(owner, "__missing__")
+            if missing is not None and not self._holds(held, key):
+                return (yield from self._missing(owner, key, missing, site))
+            return held[key]
+        is_constant, value = self.shared.constant(owner, item)
+        if is_constant:
+            self.quiet(site)
+        else:
+            yield from self.hold()
+            self.is_at(site)
+            value = yield Read(value)
+        missing = special(owner, "__missing__")
+        if is_absent(value) and missing is not None:
+            return (yield from self._missing(owner, key, missing, site))
+        return self._there(value, owner, key)
+
+    def _class_item(self, owner: Any, key: Any, site: int | None) -> Steps:
+        """`list[int]`, a generic class, a member of an enum by its name."""
+        function = special(owner, "__getitem__")
+        if isinstance(function, FunctionType) and is_of_python(type(owner)):
+            return (yield from self.follow(function, (owner, key), {}, None))
+        return owner[key]
+
+    def _missing(self, owner: Ref, key: Any, missing: Any, site: int | None) -> Steps:
+        """`defaultdict` makes what is missing: C code, in one go, unless its factory is Python. `__missing__` is followed."""
+        if isinstance(missing, FunctionType):
+            return (yield from self.follow(missing, (owner, key), {}, None))
+        factory = self._factory(owner)
+        if is_absent(factory):
+            raise KeyError(key)
+        if self._is_builtin_factory(factory):
+            made = yield from self.share(factory(), site)
+            return (yield from self.change(owner, "setdefault", (key, made), {}, None))
+        made = yield from self.share((yield from self.call(None, factory)), site)
+        yield from self.change(owner, "__setitem__", (key, made), {}, None)
+        return made
+
+    def _factory(self, owner: Ref) -> Any:
+        """What a `defaultdict` calls for a missing key."""
+        is_constant, found = self.shared.constant(owner, Item("all", None))
+        frozen = found if is_constant else self.shared.memory[found]
+        factory = frozen.extra[0] if isinstance(frozen, Frozen) and frozen.extra else None
+        return ABSENT if factory is None else factory
+
+    def _is_builtin_factory(self, factory: Any) -> bool:
+        return factory in _FACTORIES
+
+    def _there(self, value: Any, owner: Ref, key: Any) -> Any:
+        if value is not ABSENT:
+            return value
+        raise KeyError(key) if owner.kind == "dict" else IndexError(f"{owner.kind} index out of range")
+
+    def _item(self, owner: Ref, key: Any, site: int | None, refusal: str = "is not subscriptable") -> Item | None:
+        """The item that a key means, where items are locations of their own; None where the container is one."""
+        if owner.kind not in ("list", "dict", "deque", "bytearray"):
+            if owner.kind in ("set", "object"):
+                raise TypeError(f"{owner.type.__name__!r} object {refusal}")
+            raise self.wrong(f"takes an item of {owner!r}, {say_kind(owner)}, which cannot be followed", site)
+        self._look_up(owner, key, site)
+        if self.shared.is_whole(owner):
+            return None
+        if owner.kind == "dict":
+            hash(key)
+            return Item("item", key)
+        if hasattr(key, "__index__"):
+            key = operator.index(key)
+            length = len(self.shared.real(owner))
+            return Item("item", key + length if -length <= key < 0 else key)
+        return None
+
+    def _look_up(self, owner: Any, key: Any, site: int | None) -> None:
+        """Raise for a key that C code would have to compare by means of Python code."""
+        if not may_be_compared(key):
+            raise self.wrong(
+                f"looks up {key!r}, which C code would compare by what is in it: it cannot be followed", site
+            )
+
+    def store_item(self, owner: Any, key: Any, value: Any, site: int | None) -> Steps:
+        """`owner[key] = value`."""
+        owner, key = self.seen(owner), self.seen(key)
+        function = special(owner, "__setitem__")
+        if isinstance(function, FunctionType):
+            self.quiet(site)
+            yield from self.follow(function, (owner, key, value), {}, None)
+        elif not isinstance(owner, Ref):
+            self._look_up(owner, key, site)
+            if isinstance(key, slice):
+                value = yield from self.unpack(value)
+            self.quiet(site)
+            owner[key] = value
+        else:
+            if isinstance(key, slice):
+                value = yield from self._as_tuple(value)
+            value = yield from self.share(value, site)
+            item = self._item(owner, key, site, "does not support item assignment")
+            if item is not None and owner.kind == "list" and not 0 <= item.key < len(self.shared.real(owner)):
+                self.quiet(site)
+                raise IndexError("list assignment index out of range")
+            if item is None:
+                yield from self.change(owner, "__setitem__", (key, value), {}, site)
+            else:
+                location = self.shared.writes(owner, item)
+                if self.shared.is_whole(owner):
+                    # It has just become one, because it is looked at as a whole elsewhere.
+                    yield from self.change(owner, "__setitem__", (key, value), {}, site)
+                else:
+                    yield from self.hold()
+                    self.is_at(site)
+                    yield Write(location, value)
+
+    def _as_tuple(self, value: Any) -> Steps:
+        return tuple((yield from self.unpack(value)))
+
+    def delete_item(self, owner: Any, key: Any, site: int | None) -> Steps:
+        """`del owner[key]`."""
+        owner, key = self.seen(owner), self.seen(key)
+        function = special(owner, "__delitem__")
+        if isinstance(function, FunctionType):
+            self.quiet(site)
+            yield from self.follow(function, (owner, key), {}, None)
+        elif not isinstance(owner, Ref):
+            self._look_up(owner, key, site)
+            self.quiet(site)
+            del owner[key]
+        else:
+            item = self._item(owner, key, site, "doesn't support item deletion")
+            if item is not None and owner.kind == "dict":
+                yield from self._update_item(owner, item, site, removed, KeyError, key)
+            else:
+                yield from self.change(owner, "__delitem__", (key,), {}, site)
+
+    def _update_item(self, owner: Ref, item: Item, site: int | None, function: Any, *arguments: Any) -> Steps:
+        location = self.shared.writes(owner, item)
+        yield from self.hold()
+        self.is_at(site)
+        return (yield Update(location, function, *arguments))
+
+    # -- all of a container
+
+    def all_of(self, owner: Ref, site: int | None) -> Steps:
+        """All of a container, in one go: a new one with the same items."""
+        self.shared.takes_all(owner)
+        is_constant, found = self._whole(owner)
+        if is_constant:
+            self.quiet(site)
+        else:
+            yield from self.hold()
+            self.is_at(site)
+            found = yield Read(found, atomic=True)
+        return thaw(found)
+
+    def _whole(self, owner: Ref) -> tuple[bool, Any]:
+        is_constant, found = self.shared.constant(owner, Item("all", None))
+        if is_constant and found is ABSENT:
+            return False, self.shared.writes(owner, Item("all", None))
+        return is_constant, found
+
+    def taken(self, thing: Any, site: int | None) -> Steps:
+        """A container in one go, or a view of one."""
+        if isinstance(thing, View):
+            held = yield from self.all_of(thing.ref, site)
+            return self._viewed(held, thing.which)
+        return (yield from self.all_of(thing, site))
+
+    def _viewed(self, held: Any, which: str) -> Any:
+        return held.keys() if which == "keys" else list(getattr(held, which)())
+
+    def change(
+        self, owner: Ref, method: str, arguments: tuple[Any, ...], keywords: dict[str, Any], site: int | None
+    ) -> Steps:
+        """A method of a builtin container that changes it, in one go; what the method returned."""
+        self.shared.make_whole(owner)
+        location = self.shared.writes(owner, Item("all", None))
+        given = []
+        for each in arguments:
+            given.append((yield from self.share(each, site)))
+        named = []
+        for name, each in sorted(keywords.items()):
+            named.append((name, (yield from self.share(each, site))))
+        self._comparable(owner, method, given, site)
+        yield from self.hold()
+        self.is_at(site)
+        before = yield change(location, method, tuple(given), tuple(named))
+        return applied(thaw(before), method, tuple(given), tuple(named))
+
+    def _comparable(self, owner: Ref, method: str, given: list[Any], site: int | None) -> None:
+        """Raise where C code would compare shared objects by what is in them."""
+        if owner.kind in ("set", "dict") or method in ("remove", "sort", "heapq.heappush"):
+            for each in given:
+                if not may_be_compared(each) and (owner.kind != "dict" or each is given[0]):
+                    raise self.wrong(
+                        f"calls {method} of {owner!r}, where C code would compare {each!r} by what is in it: "
+                        "it cannot be followed",
+                        site,
+                    )
+
+    # -- methods
+
+    def method(
+        self, site: int | None, owner: Ref, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Steps:
+        """A method of a builtin container."""
+        if name in ("keys", "values", "items") and owner.kind == "dict":
+            self.quiet(site)
+            return View(owner, name)
+        by_item = owner.kind == "dict" and not self.shared.is_whole(owner) and len(arguments) in (1, 2)
+        if by_item and name in ("get", "setdefault", "pop") and not keywords:
+            result = yield from self._item_method(site, owner, name, arguments)
+        elif name == "__contains__":
+            result = yield from self.contains_item(owner, self._only(arguments), site)
+        elif name == "__getitem__" and not is_of_python(owner.type):
+            result = yield from self.load_item(owner, self._only(arguments), site)
+        elif self._looks_only(name):
+            given = []
+            for each in arguments:
+                given.append((yield from self.unpack(each)) if is_container(self.seen(each)) else self.seen(each))
+            self._comparable(owner, "remove", given, site)
+            held = yield from self.all_of(owner, site)
+            result = applied(held, name, tuple(given), tuple(keywords.items()))
+        elif name == "sort" and keywords.get("key") is not None:
+            result = yield from self._sort(site, owner, keywords)
+        else:
+            if self._takes_many(name):
+                taken = []
+                for each in arguments:
+                    taken.append((yield from self._values_of(each, owner)))
+                arguments = tuple(taken)
+            result = yield from self.change(owner, name, arguments, keywords, site)
+        yield from self.switch("call")
+        return result
+
+    def _only(self, arguments: tuple[Any, ...]) -> Any:
+        (argument,) = arguments
+        return argument
+
+    def _looks_only(self, name: str) -> bool:
+        return name in _LOOKS_ONLY
+
+    def _takes_many(self, name: str) -> bool:
+        return name in _TAKES_MANY
+
+    def _values_of(self, thing: Any, owner: Ref) -> Steps:
+        """An iterable, or a mapping, as a value that C code can take apart."""
+        taken = yield from self.unpack(thing)
+        if owner.kind == "dict" and isinstance(taken, dict):
+            return tuple(taken.items())
+        return tuple(taken) if not is_shared(taken) and hasattr(taken, "__iter__") else taken
+
+    def _item_method(self, site: int | None, owner: Ref, name: str, arguments: tuple[Any, ...]) -> Steps:
+        key = self.seen(arguments[0])
+        self._look_up(owner, key, site)
+        hash(key)
+        item = Item("item", key)
+        if name == "get":
+            is_constant, value = self.shared.constant(owner, item)
+            if is_constant:
+                self.quiet(site)
+            else:
+                yield from self.hold()
+                self.is_at(site)
+                value = yield Read(value)
+            return or_default(value, arguments[1] if len(arguments) > 1 else None)
+        if name == "setdefault":
+            default = yield from self.share(arguments[1] if len(arguments) > 1 else None, site)
+            return or_default((yield from self._update_item(owner, item, site, or_default, default)), default)
+        if len(arguments) == 1:
+            return (yield from self._update_item(owner, item, site, removed, KeyError, key))
+        return or_default((yield from self._update_item(owner, item, site, gone)), arguments[1])
+
+    def _sort(self, site: int | None, owner: Ref, keywords: dict[str, Any]) -> Steps:
+        """`sort` with a key: while it is worked out, the list is empty to all others."""
+        held = yield from self.change(owner, "list.take", (), {}, site)
+        try:
+            ordered = yield from self.sorted(held, keywords, site)
+        except Exception:
+            yield from self.change(owner, "list.put", (tuple(held),), {}, None)
+            raise
+        yield from self.change(owner, "list.put", (tuple(ordered),), {}, None)
+
+    def sorted(self, items: Any, keywords: dict[str, Any], site: int | None, one: Any = sorted) -> Steps:
+        """`sorted`, `min` and `max` with a key that is Python code."""
+        keys = []
+        for each in items:
+            keys.append((yield from self.call(None, keywords["key"], each)))
+        return self._by_keys(list(items), keys, keywords, one)
+
+    def _by_keys(self, items: list[Any], keys: list[Any], keywords: dict[str, Any], one: Any) -> Any:
+        numbers = range(len(items))
+        if one is sorted:
+            ordered = sorted(numbers, key=keys.__getitem__, reverse=bool(keywords.get("reverse")))
+            return [items[number] for number in ordered]
+        if not items and "default" in keywords:
+            return keywords["default"]
+        if not items:
+            return one(items)
+        return items[one(numbers, key=keys.__getitem__)]
+
+    # -- what is in it
+
+    def contains_item(self, container: Any, thing: Any, site: int | None) -> Steps:
+        """`thing in container`, for what has no `__contains__` written in Python."""
+        if isinstance(container, Ref) and container.kind == "dict" and not self.shared.is_whole(container):
+            self._look_up(container, thing, site)
+            hash(thing)
+            is_constant, value = self.shared.constant(container, Item("item", thing))
+            if is_constant:
+                self.quiet(site)
+            else:
+                yield from self.hold()
+                self.is_at(site)
+                value = yield Read(value)
+            return not is_absent(value)
+        if is_container(container):
+            held = yield from self.taken(container, site)
+        else:
+            self.quiet(site)
+            held = container
+        return (yield from self._is_in(held, thing, site))
+
+    def _is_in(self, held: Any, thing: Any, site: int | None) -> Steps:
+        """C code looks through a container that is this thread's own; what is compared by Python code is, one by one."""
+        if self._compares_python(held, thing):
+            if isinstance(held, list | tuple | collections.deque):
+                for each in held:
+                    if self.same(each, thing) or (yield from self._is_equal(each, thing)):
+                        return True
+                return False
+            raise self.wrong(
+                "asks what is in a set or a dict, whose items Python code compares: it cannot be followed", site
+            )
+        return self._holds(held, thing)
+
+    def _compares_python(self, held: Any, thing: Any) -> bool:
+        if not may_be_compared(thing) or (is_private_object(thing) and special(thing, "__eq__") is not object.__eq__):
+            return True
+        return isinstance(held, list | tuple | collections.deque) and any(
+            not may_be_compared(each) or (is_private_object(each) and special(each, "__eq__") is not object.__eq__)
+            for each in held
+        )
+
+    def _is_equal(self, one: Any, other: Any) -> Steps:
+        return (yield from self.truth((yield from self.binary("eq", one, other))))
+
+    def _holds(self, container: Any, thing: Any) -> bool:
+        return thing in container

@@ -1,0 +1,83 @@
+"""What locks do: `acquire`, `release`, `with lock`."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from typing import Any
+
+from simulator.ops import Acquire, Release, TryAcquire
+from simulator.source.kinds import is_hashable
+from simulator.source.loops import Loops
+from simulator.source.running import Steps
+from simulator.source.shared import Ref
+
+__all__ = ["Locks", "makes_lock"]
+
+_LOCKS: dict[Any, str] = {
+    threading.Lock: "lock", _thread.allocate_lock: "lock", threading.RLock: "rlock", _thread.RLock: "rlock",
+}  # fmt: skip
+
+
+class Locks(Loops):
+    """A shared lock's methods as operations."""
+
+    def new_lock(self, function: Any) -> Ref:
+        """A lock that the thread makes."""
+        kind = _LOCKS[function]
+        return self.shared.new(self.new_name(kind), kind, type(function()))
+
+    def lock_method(
+        self, site: int | None, lock: Ref, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Steps:
+        """A method of a lock."""
+        if name in ("acquire", "acquire_lock"):
+            blocking, timeout = _acquire_arguments(*arguments, **keywords)
+            result = yield from self.acquire(lock, blocking and timeout < 0)
+        elif name in ("release", "release_lock"):
+            result = yield from self.release(lock)
+        elif name == "__enter__":
+            result = yield from self.acquire(lock, True)
+        elif name == "__exit__":
+            result = yield from self.release(lock)
+        elif name in ("locked", "locked_lock"):
+            raise self.wrong(f"asks whether {lock!r} is locked, which cannot be followed; try to take it instead", site)
+        else:
+            raise AttributeError(f"{lock.type.__qualname__!r} object has no attribute {name!r}")
+        yield from self.switch("call")
+        return result
+
+    def acquire(self, lock: Ref, blocking: bool) -> Steps:
+        """Take a lock. A wait with a time limit is a try: the limit may run out at any moment that the lock is not free."""
+        yield from self.hold()
+        self.is_at(None)
+        if not blocking:
+            return (yield TryAcquire(lock.name))
+        if self.code.switches:
+            # The interpreter tries first; only a thread that has to wait gives the GIL back.
+            got = yield TryAcquire(lock.name)
+            if got:
+                return True
+            yield from self.let_go()
+            self.is_at(None)
+        yield Acquire(lock.name)
+        return True
+
+    def release(self, lock: Ref) -> Steps:
+        """Give a lock back."""
+        yield from self.hold()
+        self.is_at(None)
+        yield Release(lock.name)
+
+
+def makes_lock(function: Any) -> bool:
+    """Whether calling a function makes a lock that the model knows."""
+    return is_hashable(function) and function in _LOCKS
+
+
+def _acquire_arguments(blocking: bool = True, timeout: float = -1) -> tuple[bool, float]:
+    if not blocking and timeout != -1:
+        raise ValueError("can't specify a timeout for a non-blocking call")
+    if timeout < 0 and timeout != -1:
+        raise ValueError("timeout value must be a non-negative number")
+    return bool(blocking), timeout

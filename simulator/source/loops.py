@@ -1,0 +1,206 @@
+"""Loops: how far one has come, and what its next turn finds.
+
+Builtin containers are looked at again at each turn, as Python's iterators do. What Python makes lazily (a generator expression,
+`map`, `zip`, `enumerate` …) is made lazily: a generator of ours runs inside the loop, and what it yields that is no operation
+is the next item.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Generator
+from types import FunctionType
+from typing import Any, NamedTuple
+
+from simulator.source.containers import Containers
+from simulator.source.kinds import View, is_container, is_same, special, type_name
+from simulator.source.running import Steps
+from simulator.source.shared import Ref
+
+__all__ = ["Cursor", "Given", "Loops"]
+
+_ITERATED = ("list", "dict", "set", "deque", "bytearray")
+
+
+class Given(NamedTuple):
+    """An item that a lazy loop comes to: no operation."""
+
+    value: Any
+
+
+class Cursor:
+    """How far a loop has come."""
+
+    __slots__ = ("how", "index", "over", "size", "value")
+
+    def __init__(self, how: str, over: Any) -> None:
+        self.how = how
+        """What it goes over: "list", "keys" …, "native" (an iterator of Python's), "next" (one written in Python), "lazy"."""
+        self.over = over
+        self.index = 0
+        self.size = -1
+        self.value: Any = None
+
+    def put(self, value: Any) -> bool:
+        """The next value is there."""
+        self.value = value
+        self.index += 1
+        return True
+
+    def ended(self) -> bool:
+        """There is none, and never will be again."""
+        self.how = "native"
+        self.over = iter(())
+        self.value = None
+        return False
+
+    def future_state(self) -> tuple[object, ...]:
+        """For merging: all of it."""
+        return (self.how, self.index, self.over, self.size, self.value)
+
+
+class Loops(Containers):
+    """`for`, and all that takes an iterable apart."""
+
+    def iterate(self, iterable: Any) -> Steps:
+        """The beginning of a loop."""
+        iterable = self.seen(iterable)
+        if isinstance(iterable, Cursor):
+            return iterable
+        if isinstance(iterable, View):
+            return Cursor(iterable.which, iterable.ref)
+        function = special(iterable, "__iter__")
+        if isinstance(function, FunctionType):
+            made = yield from self.follow(function, (iterable,), {}, None)
+            if is_same(made, iterable) or isinstance(special(made, "__next__"), FunctionType):
+                return Cursor("next", made)
+            return (yield from self.iterate(made))
+        if isinstance(iterable, Ref) or type(iterable) is list:
+            return self._cursor(iterable)
+        if isinstance(special(iterable, "__getitem__"), FunctionType):
+            return self.lazy(_by_number, iterable)
+        return Cursor("native", iter(iterable))
+
+    def _cursor(self, thing: Any) -> Cursor:
+        if type(thing) is list:
+            # It may become shared in the middle of the loop.
+            return Cursor("list", thing)
+        if thing.kind in _ITERATED:
+            return Cursor("keys" if thing.kind == "dict" else thing.kind, thing)
+        if isinstance(special(thing, "__getitem__"), FunctionType):
+            return self.lazy(_by_number, thing)
+        raise TypeError(f"{type_name(thing)!r} object is not iterable")
+
+    def lazy(self, function: Callable[..., Generator[Any, Any, Any]], *arguments: Any) -> Cursor:
+        """A loop over what a generator of ours gives."""
+        return Cursor("lazy", function(self, *arguments))
+
+    def advance(self, cursor: Cursor, site: int | None) -> Steps:
+        """The next turn of a loop: whether there is one."""
+        self.count_turn()
+        if cursor.how == "lazy":
+            self.quiet(site)
+            return (yield from self._advance_lazily(cursor))
+        if cursor.how == "native":
+            self.quiet(site)
+            return self._next_native(cursor)
+        if cursor.how == "next":
+            self.quiet(site)
+            try:
+                value = yield from self.call(None, special(cursor.over, "__next__"), cursor.over)
+            except StopIteration:
+                return False
+            return cursor.put(value)
+        over = self.seen(cursor.over)
+        if not isinstance(over, Ref):
+            self.quiet(site)
+            return self._next_of(cursor, over)
+        if cursor.how == "list" and not self.shared.is_whole(over):
+            if cursor.index >= len(self.shared.real(over)):
+                self.quiet(site)
+                return cursor.ended()
+            return cursor.put((yield from self.item_of(over, cursor.index, site)))
+        held = yield from self.all_of(over, site)
+        return self._next_of(cursor, held)
+
+    def item_of(self, owner: Ref, number: int, site: int | None) -> Steps:
+        """An item of a list whose items are locations of their own."""
+        return (yield from self.load_item(owner, number, site))
+
+    def _advance_lazily(self, cursor: Cursor) -> Steps:
+        """Run the inner generator up to its next item; its operations are this thread's."""
+        answer: Any = None
+        error: BaseException | None = None
+        while True:
+            asked = self._resumed(cursor, answer, error)
+            error = None
+            if isinstance(asked, Given):
+                return cursor.put(asked.value)
+            if asked is None:
+                return cursor.ended()
+            try:
+                answer = yield asked
+            except GeneratorExit:
+                raise
+            except BaseException as thrown:
+                error = thrown
+
+    def _resumed(self, cursor: Cursor, answer: Any, error: BaseException | None) -> Any:
+        try:
+            return cursor.over.send(answer) if error is None else cursor.over.throw(error)
+        except StopIteration:
+            return None
+
+    def _next_native(self, cursor: Cursor) -> bool:
+        try:
+            return cursor.put(next(cursor.over))
+        except StopIteration:
+            return False
+
+    def _next_of(self, cursor: Cursor, held: Any) -> bool:
+        """The next item of a container as it is now; dicts, sets and deques notice that they have changed."""
+        if cursor.how not in ("list", "bytearray"):
+            if cursor.size < 0:
+                cursor.size = len(held)
+            elif len(held) != cursor.size:
+                if isinstance(held, collections.OrderedDict):
+                    raise RuntimeError("OrderedDict mutated during iteration")
+                kind = "dictionary" if isinstance(held, dict) else "deque" if cursor.how == "deque" else "Set"
+                raise RuntimeError(f"{kind} {'mutated' if cursor.how == 'deque' else 'changed size'} during iteration")
+        items = getattr(held, cursor.how)() if isinstance(held, dict) else held
+        if cursor.index >= len(items):
+            return cursor.ended()
+        if isinstance(items, list | bytearray):
+            return cursor.put(items[cursor.index])
+        return cursor.put(list(items)[cursor.index])
+
+    # -- what is taken apart
+
+    def unpack(self, thing: Any) -> Steps:
+        """Something that is taken apart: what Python can iterate over by itself."""
+        thing = self.seen(thing)
+        if is_container(thing) and not isinstance(special(thing, "__iter__"), FunctionType):
+            return (yield from self.taken(thing, None))
+        if isinstance(thing, Ref | Cursor) or isinstance(special(thing, "__iter__"), FunctionType):
+            return (yield from self.collected(thing))
+        return thing
+
+    def collected(self, thing: Any) -> Steps:
+        """All items, one by one."""
+        cursor = yield from self.iterate(thing)
+        made = []
+        while (yield from self.advance(cursor, None)):
+            made.append(cursor.value)
+        return made
+
+
+def _by_number(walker: Loops, thing: Any) -> Generator[Any, Any, Any]:
+    """A class with `__getitem__` alone is gone through by numbers, until there is none."""
+    number = 0
+    while True:
+        try:
+            value = yield from walker.load_item(thing, number, None)
+        except IndexError:
+            return
+        yield Given(value)
+        number += 1

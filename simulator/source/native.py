@@ -1,0 +1,307 @@
+"""C code, and library functions that are given nothing shared: done in one go, noted where that hides something, or refused.
+
+What is refused: whatever would be wrong in one go. A clock or a random number is not the same every time; a socket waits
+on something that the model does not know; C code that calls Python code back, or changes what it is given, does so behind
+our back.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import datetime
+import heapq
+import random
+import types
+from collections.abc import Mapping
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from simulator.source.attributes import say_kind
+from simulator.source.kinds import (
+    Super,
+    View,
+    is_container,
+    is_of_python,
+    is_one_of,
+    is_private_object,
+    name_of,
+    special,
+)
+from simulator.source.locks import Locks
+from simulator.source.loops import Cursor
+from simulator.source.running import Steps
+from simulator.source.shared import CONTAINERS, Bound, Inner, Ref, attributes
+
+__all__ = ["Native"]
+
+_ITERATING: tuple[Any, ...] = (
+    sum, any, all, list, tuple, set, frozenset, dict, sorted, min, max, bytes, bytearray, zip, enumerate, collections.deque,
+    collections.Counter, collections.OrderedDict, reversed, len,
+)  # fmt: skip
+"""C code that looks at a whole container in one go, and changes nothing."""
+_KEEPING: tuple[Any, ...] = (
+    list,
+    tuple,
+    set,
+    frozenset,
+    dict,
+    collections.deque,
+    collections.OrderedDict,
+    reversed,
+    zip,
+)
+"""What only keeps the items, whatever they are."""
+_CHANGERS: tuple[Any, ...] = (heapq.heappush, heapq.heappop, heapq.heapify, heapq.heapreplace, heapq.heappushpop)
+_COMPARING: tuple[Any, ...] = (sorted, min, max, sum, set, frozenset, dict)
+_PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type, BuiltinFunctionType, ModuleType)
+_RANDOM = {"random", "secrets", "uuid", "_random"}
+_CLOCK = {"time"}
+_WAITS = {
+    "socket", "ssl", "select", "selectors", "subprocess", "multiprocessing", "asyncio", "queue", "_queue", "concurrent",
+    "http", "urllib", "_socket", "_io", "io", "signal", "ftplib", "smtplib", "tempfile", "shutil", "fileinput", "_asyncio",
+}  # fmt: skip
+_QUIET = {
+    "builtins", "math", "operator", "itertools", "functools", "string", "_operator", "_functools", "collections",
+    "_collections", "copy", "re", "fractions", "decimal", "_decimal", "numbers", "statistics", "enum", "dataclasses", "types",
+    "typing", "contextlib", "abc", "_abc", "json", "_json", "textwrap", "bisect", "_bisect", "heapq", "_heapq", "datetime",
+    "_datetime", "calendar", "cmath", "_weakref", "weakref", "pathlib", "posixpath", "genericpath", "struct", "_struct",
+    "hashlib", "_hashlib", "base64", "binascii", "zlib", "difflib", "keyword", "inspect", "unicodedata", "_string",
+}  # fmt: skip
+"""Modules whose code computes and touches nothing else."""
+_DEPTH = 6
+
+
+class Native(Locks):
+    """Calls of what has no Python code that could be followed."""
+
+    def native(self, site: int | None, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
+        """One step that touches nothing shared, or a look at the shared containers that it is given."""
+        owner = getattr(function, "__self__", None)
+        known = self.seen(owner)
+        if isinstance(known, Ref) and not isinstance(owner, Ref):
+            # A method of a container that was this thread's own when the method was taken.
+            return (yield from self.call(site, Bound(function.__name__, known), *arguments, **keywords))
+        given = [self.seen(each) for each in arguments]
+        named = {name: self.seen(each) for name, each in keywords.items()}
+        self._allow(function, owner, given, named, site)
+        if is_one_of(function, _CHANGERS) and given and isinstance(given[0], Ref):
+            name = f"heapq.{function.__name__}"
+            result = yield from self.change(given[0], name, tuple(given[1:]), {}, site)
+        else:
+            yield from self._prepare(function, owner, given, site)
+            self._check(function, owner, [*given, *named.values()], site)
+            if is_one_of(function, (sorted, min, max)) and keywords.get("key") is not None:
+                items = given[0] if len(given) == 1 else given
+                result = yield from self.sorted(items, keywords, site, one=function)
+            else:
+                result = self._run(function, given, named)
+        yield from self.switch("call")
+        return result
+
+    def _run(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        return function(*arguments, **keywords)
+
+    def _prepare(self, function: Any, owner: Any, given: list[Any], site: int | None) -> Steps:
+        """What is looked at first is looked at in this very call; the rest has no place of its own."""
+        has_place = False
+        takes_apart = self._takes_apart(function, owner)
+        for number, each in enumerate(given):
+            if is_container(each):
+                if takes_apart:
+                    given[number] = yield from self.taken(each, None if has_place else site)
+                    has_place = True
+            elif (
+                takes_apart
+                and (isinstance(each, Cursor | Ref) or isinstance(special(each, "__iter__"), FunctionType))
+                and not isinstance(each, collections.Counter)
+            ):
+                given[number] = yield from self.collected(each)
+        if not has_place:
+            self.quiet(site)
+
+    def _takes_apart(self, function: Any, owner: Any) -> bool:
+        """Whether a function goes through the iterables that it is given."""
+        if is_one_of(function, _ITERATING):
+            return True
+        name = getattr(function, "__name__", "")
+        if isinstance(owner, str | bytes):
+            return name == "join"
+        return isinstance(owner, CONTAINERS) and (
+            name.endswith("update")
+            or name in ("extend", "extendleft", "union", "intersection", "difference", "__init__")
+        )
+
+    # -- what is refused, and what is noted
+
+    def _allow(
+        self, function: Any, owner: Any, given: list[Any], keywords: Mapping[str, Any], site: int | None
+    ) -> None:
+        """Raise for what would be wrong, take note of what is only not looked into."""
+        name = name_of(function)
+        module = _module_of(function, owner)
+        if module in _RANDOM or isinstance(owner, random.Random) or module in _CLOCK or _is_clock(function, owner):
+            raise self.wrong(
+                f"calls {name}: a clock or a random number is not the same every time; give it in from outside", site
+            )
+        if module in _WAITS or is_one_of(function, (builtins.open, builtins.input)):
+            raise self.wrong(
+                f"calls {name}: it waits on something that the model does not know; put a stand-in for it", site
+            )
+        if module == "threading":
+            raise self.wrong(f"calls {name}, which the model does not know (it knows Lock and RLock)", site)
+        if hasattr(function, "__wrapped__"):
+            raise self.wrong(
+                f"calls {name}, which {say_wrapper(function)} wraps: what is inside cannot be followed", site
+            )
+        if isinstance(owner, types.GeneratorType):
+            raise self.wrong(f"runs the generator {name}, which cannot be followed", site)
+        keeps = is_one_of(function, _KEEPING) or isinstance(owner, CONTAINERS) or _is_tuple_maker(function)
+        if not keeps and not is_one_of(function, (sorted, min, max)):
+            for each in (*given, *keywords.values()):
+                if _is_callback(each) and not is_one_of(function, (collections.defaultdict, types.MethodType)):
+                    raise self.wrong(
+                        f"gives a function to {name}, which is C code or the library's: what it calls cannot be followed",
+                        site,
+                    )
+        if (
+            module not in _QUIET
+            and not isinstance(function, type)
+            and not is_private_object(owner)
+            and not isinstance(owner, (*CONTAINERS, BaseException))
+        ):
+            self.note(
+                f"{name} is not looked into: it is taken as one step of its own that touches nothing shared", site
+            )
+
+    def _check(self, function: Any, owner: Any, given: list[Any], site: int | None) -> None:
+        """Raise where Python's own code would look into a shared object."""
+        if _is_tuple_maker(function):
+            return
+        if isinstance(owner, CONTAINERS):
+            name = getattr(function, "__name__", "")
+            if name in ("remove", "index", "count", "discard", "add", "setdefault", "get", "pop"):
+                for each in given[:1]:
+                    self._look_up(owner, each, site)
+            return
+        for each in given:
+            if isinstance(each, View | Super) or is_container(each):
+                raise self.wrong(
+                    f"gives the shared {each!r} to {name_of(function)}, which is C code and may change it: "
+                    "it cannot be followed",
+                    site,
+                )
+            if isinstance(each, Ref):
+                raise self.wrong(
+                    f"gives the shared object {each!r} to {name_of(function)}, which is C code or without source: "
+                    "it cannot be followed",
+                    site,
+                )
+            if is_one_of(function, _KEEPING) or is_one_of(function, (len, enumerate)):
+                continue
+            if _reaches_shared(each, _DEPTH) and not is_one_of(function, (sorted, min, max, sum, any, all)):
+                raise self.wrong(
+                    f"gives {name_of(function)}, which is C code or the library's, what leads to a shared object: "
+                    "it cannot be followed",
+                    site,
+                )
+        if is_one_of(function, _COMPARING):
+            for each in given:
+                if isinstance(each, list | tuple | set | dict) and any(map(_has_operators, each)):
+                    self.note(f"{name_of(function)} calls methods written in Python, which are not looked into", site)
+
+    # -- objects of which only the library knows what they do
+
+    def unknown(self, site: int | None, owner: Ref, name: str) -> Steps:
+        """A method of a shared object of C code, or of the library's."""
+        yield from ()
+        kind = say_kind(owner)
+        if owner.type.__module__ == "logging":
+            self.quiet(site)
+            self.note(f"{kind.removeprefix('a ')}.{name} is left out", site)
+            return None
+        if owner.type.__module__ in ("threading", "queue", "_queue"):
+            raise self.wrong(
+                f"calls {owner!r}.{name}: it waits on {kind}, which the model does not know (it knows Lock and RLock)",
+                site,
+            )
+        raise self.wrong(f"calls {owner!r}.{name}: {kind} has a state of its own, which cannot be followed", site)
+
+
+def refused_class(kind: Any) -> str | None:
+    """Why an instance of a library's class cannot be made; None if it can, or the class is the user's."""
+    top = kind.__module__.partition(".")[0]
+    if top == "threading":
+        return ", which the model does not know (it knows Lock and RLock)"
+    if top in _WAITS and not issubclass(kind, BaseException):
+        return ", which waits on something that the model does not know; put a stand-in for it"
+    return None
+
+
+def refused_entry(manager: Any) -> str | None:
+    """Why a context manager that has no `__enter__` written by the user cannot be entered; None if it can."""
+    if isinstance(manager, Ref):
+        if manager.type.__module__ in ("threading", "queue"):
+            return f"waits on {manager!r}, {say_kind(manager)}, which the model does not know (it knows Lock and RLock)"
+        return f"enters {manager!r}, {say_kind(manager)}, which cannot be followed"
+    if hasattr(manager, "gen"):
+        return "enters a context manager made of a generator, which cannot be followed; write a class"
+    return None
+
+
+def _module_of(function: Any, owner: Any) -> str:
+    """The package that a function belongs to."""
+    if owner is not None and not isinstance(owner, ModuleType):
+        kind = owner if isinstance(owner, type) else type(owner)
+        return kind.__module__.partition(".")[0]
+    module = getattr(function, "__module__", None)
+    if module is None and isinstance(owner, ModuleType):
+        module = owner.__name__
+    if module is None and not isinstance(function, type):
+        module = type(function).__module__
+    return (module or "builtins").partition(".")[0]
+
+
+def _is_clock(function: Any, owner: Any) -> bool:
+    return (
+        isinstance(owner, type)
+        and issubclass(owner, datetime.date)
+        and getattr(function, "__name__", "") in ("now", "today", "utcnow")
+    )
+
+
+def _is_tuple_maker(function: Any) -> bool:
+    return isinstance(function, type) and issubclass(function, tuple) and hasattr(function, "_fields")
+
+
+def _is_callback(thing: Any) -> bool:
+    return isinstance(thing, Inner | Bound | FunctionType | MethodType)
+
+
+def say_wrapper(function: Any) -> str:
+    """Who wraps a function, as far as one can tell."""
+    kind = type(function)
+    return str(function.__code__.co_filename.rpartition("/")[2]) if kind is FunctionType else f"{kind.__module__}"
+
+
+def _has_operators(thing: Any) -> bool:
+    return is_private_object(thing) and any(
+        isinstance(special(thing, name), FunctionType) for name in ("__lt__", "__gt__", "__add__", "__radd__", "__eq__")
+    )
+
+
+def _reaches_shared(thing: Any, depth: int) -> bool:
+    """Whether a thing that this thread made for itself leads to a shared one."""
+    if isinstance(thing, Ref | View | Super):
+        return True
+    if depth == 0 or isinstance(thing, _PLAIN):
+        return False
+    if isinstance(thing, dict):
+        parts: list[Any] = [*thing, *thing.values()]
+    elif isinstance(thing, tuple | list | set | frozenset | collections.deque):
+        parts = list(thing)
+    else:
+        parts = []
+    if is_of_python(type(thing)):
+        parts += attributes(thing).values()
+    return any(_reaches_shared(each, depth - 1) for each in parts)

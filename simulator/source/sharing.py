@@ -1,0 +1,73 @@
+"""What a thread made for itself becomes shared, with all that it holds, when it is written to where others can see it.
+
+From then on it is a `Ref` to everybody. What it holds is written first: others cannot come there before the last write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from simulator.ops import Write
+from simulator.source.kinds import is_fixed, is_of_python, is_same, say
+from simulator.source.running import Running, Steps
+from simulator.source.shared import CONTAINERS, Frozen, Item, Ref, attributes, freeze
+
+__all__ = ["Sharing"]
+
+
+class Sharing(Running):
+    """Values on their way into shared memory."""
+
+    def share(self, thing: Any, site: int | None) -> Steps:
+        """A value as others are to see it."""
+        thing = self.seen(thing)
+        if isinstance(thing, Ref) or is_fixed(thing):
+            return thing
+        if isinstance(thing, tuple | frozenset):
+            parts = []
+            for each in thing:
+                parts.append((yield from self.share(each, site)))
+            return self._rebuilt(thing, parts)
+        if not self._can_be_shared(thing):
+            raise self.wrong(f"shares {say(thing)} that it made, which cannot be followed", site)
+        ref = self._share_as(thing)
+        for item, held in self._inside(thing):
+            value = yield from self.share(held, site)
+            yield from self._write_inside(ref, item, value)
+        if isinstance(thing, CONTAINERS):
+            frozen = self._frozen(thing)
+            parts = []
+            for each in frozen.items:
+                parts.append((yield from self.share(each, site)))
+            yield from self._write_inside(ref, Item("all", None), Frozen(frozen.type, tuple(parts), frozen.extra))
+        return ref
+
+    def _write_inside(self, ref: Ref, item: Item, value: Any) -> Steps:
+        """A write that real threads do not see: what was private until now is filled in."""
+        location = self.shared.writes(ref, item)
+        yield from self.hold()
+        self.is_at(None)
+        self.is_inside(True)
+        yield Write(location, value)
+        self.is_inside(False)
+
+    def _can_be_shared(self, thing: Any) -> bool:
+        return isinstance(thing, CONTAINERS) or (is_of_python(type(thing)) and not isinstance(thing, BaseException))
+
+    def _frozen(self, thing: Any) -> Frozen:
+        return freeze(thing)
+
+    def _share_as(self, thing: Any) -> Ref:
+        kind = next((each.__name__ for each in CONTAINERS if isinstance(thing, each)), "object")
+        ref = self.shared.new(self.new_name(type(thing).__name__), kind, type(thing))
+        self.now_shared(thing, ref)
+        return ref
+
+    def _inside(self, thing: Any) -> list[tuple[Item, Any]]:
+        return [(Item("attribute", name), value) for name, value in attributes(thing).items()]
+
+    def _rebuilt(self, thing: Any, parts: Sequence[Any]) -> Any:
+        if all(map(is_same, parts, thing)):
+            return thing
+        return type(thing)(*parts) if hasattr(thing, "_fields") else type(thing)(parts)

@@ -1,0 +1,443 @@
+"""Builtins that have to be told of shared objects, because Python's own would see through our references or past them.
+
+Each is a function of the walker, the place, and the arguments; `TOLD` is the table.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Generator
+from types import FunctionType
+from typing import Any
+
+from simulator.ops import Pause
+from simulator.source.kinds import (
+    Me,
+    View,
+    is_container,
+    is_hashable,
+    is_of_python,
+    is_private_object,
+    special,
+)
+from simulator.source.loops import Cursor, Given
+from simulator.source.native import Native
+from simulator.source.running import Steps
+from simulator.source.shared import Bound, Inner, Ref
+
+__all__ = ["is_told", "told"]
+
+Lazily = Generator[Any, Any, None]
+
+
+def is_told(function: Any) -> bool:
+    """Whether a function stands in the table."""
+    return is_hashable(function) and function in TOLD
+
+
+def told(function: Any) -> Callable[..., Steps]:
+    """What stands there."""
+    return TOLD[function]
+
+
+def _getattr(walker: Native, site: int | None, owner: Any, name: str, *default: Any) -> Steps:
+    walker.quiet(site)
+    try:
+        return (yield from walker.load(owner, name, None))
+    except AttributeError:
+        if default:
+            return default[0]
+        raise
+
+
+def _hasattr(walker: Native, site: int | None, owner: Any, name: str) -> Steps:
+    walker.quiet(site)
+    try:
+        yield from walker.load(owner, name, None)
+    except AttributeError:
+        return False
+    return True
+
+
+def _setattr(walker: Native, site: int | None, owner: Any, name: str, value: Any) -> Steps:
+    walker.quiet(site)
+    yield from walker.store(owner, name, value, None)
+
+
+def _delattr(walker: Native, site: int | None, owner: Any, name: str) -> Steps:
+    walker.quiet(site)
+    yield from walker.delete(owner, name, None)
+
+
+def _set_raw(walker: Native, site: int | None, owner: Any, name: str, value: Any) -> Steps:
+    walker.quiet(site)
+    yield from walker.store_raw(walker.seen(owner), name, value, None)
+
+
+def _delete_raw(walker: Native, site: int | None, owner: Any, name: str) -> Steps:
+    walker.quiet(site)
+    yield from walker.delete_raw(walker.seen(owner), name, None)
+
+
+def _isinstance(walker: Native, site: int | None, thing: Any, kinds: Any) -> Steps:
+    walker.quiet(site)
+    yield from ()
+    seen = walker.seen(thing)
+    return issubclass(seen.type, kinds) if isinstance(seen, Ref) else isinstance(seen, kinds)
+
+
+def _type(walker: Native, site: int | None, *arguments: Any) -> Steps:
+    walker.quiet(site)
+    yield from ()
+    if len(arguments) != 1:
+        raise walker.wrong("makes a class, which cannot be followed", site)
+    seen = walker.seen(arguments[0])
+    return seen.type if isinstance(seen, Ref) else type(seen)
+
+
+def _callable(walker: Native, site: int | None, thing: Any) -> Steps:
+    walker.quiet(site)
+    yield from ()
+    seen = walker.seen(thing)
+    return (
+        special(seen, "__call__") is not None
+        if isinstance(seen, Ref)
+        else callable(seen) or isinstance(seen, Inner | Bound)
+    )
+
+
+def _bool(walker: Native, site: int | None, thing: Any = False) -> Steps:
+    return (yield from walker.truth(thing, site))
+
+
+def _len(walker: Native, site: int | None, thing: Any) -> Steps:
+    seen = walker.seen(thing)
+    function = special(seen, "__len__")
+    if isinstance(function, FunctionType):
+        walker.quiet(site)
+        return (yield from walker.follow(function, (seen,), {}, None))
+    if isinstance(seen, Ref) and seen.kind == "list" and not walker.shared.is_whole(seen):
+        # As long as nothing changes it as a whole, its length stays.
+        walker.quiet(site)
+        return len(walker.shared.real(seen))
+    if is_container(seen):
+        held = yield from walker.taken(seen, site)
+    elif isinstance(seen, Ref):
+        raise TypeError(f"object of type {seen.type.__name__!r} has no len()")
+    else:
+        walker.quiet(site)
+        held = seen
+    length = len(held)
+    yield from walker.switch("call")
+    return length
+
+
+def _iter(walker: Native, site: int | None, thing: Any, *more: Any) -> Steps:
+    walker.quiet(site)
+    if more:
+        return walker.lazy(_until, thing, more[0])
+    return (yield from walker.iterate(thing))
+
+
+def _until(walker: Native, function: Any, sentinel: Any) -> Lazily:
+    while True:
+        value = yield from walker.call(None, function)
+        if (yield from walker.truth((yield from walker.binary("eq", value, sentinel)))):
+            return
+        yield Given(value)
+
+
+def _next(walker: Native, site: int | None, cursor: Any, *default: Any) -> Steps:
+    walker.quiet(site)
+    seen = walker.seen(cursor)
+    try:
+        if isinstance(seen, Cursor):
+            if (yield from walker.advance(seen, None)):
+                return seen.value
+            raise StopIteration
+        function = special(seen, "__next__")
+        if isinstance(function, FunctionType):
+            return (yield from walker.follow(function, (seen,), {}, None))
+        return next(seen)
+    except StopIteration as error:
+        if default:
+            return default[0]
+        raise error from None
+
+
+def _map(walker: Native, site: int | None, function: Any, *iterables: Any) -> Steps:
+    walker.quiet(site)
+    cursors = []
+    for each in iterables:
+        cursors.append((yield from walker.iterate(each)))
+    return walker.lazy(_mapped, function, cursors)
+
+
+def _mapped(walker: Native, function: Any, cursors: list[Cursor]) -> Lazily:
+    while True:
+        row = []
+        for each in cursors:
+            if not (yield from walker.advance(each, None)):
+                return
+            row.append(each.value)
+        yield Given((yield from walker.call(None, function, *row)))
+
+
+def _filter(walker: Native, site: int | None, function: Any, iterable: Any) -> Steps:
+    walker.quiet(site)
+    return walker.lazy(_filtered, function, (yield from walker.iterate(iterable)))
+
+
+def _filtered(walker: Native, function: Any, cursor: Cursor) -> Lazily:
+    while (yield from walker.advance(cursor, None)):
+        value = cursor.value
+        kept = value if function is None else (yield from walker.call(None, function, value))
+        if (yield from walker.truth(kept)):
+            yield Given(value)
+
+
+def _enumerate(walker: Native, site: int | None, iterable: Any, start: int = 0) -> Steps:
+    walker.quiet(site)
+    return walker.lazy(_enumerated, (yield from walker.iterate(iterable)), start)
+
+
+def _enumerated(walker: Native, cursor: Cursor, number: int) -> Lazily:
+    while (yield from walker.advance(cursor, None)):
+        yield Given((number, cursor.value))
+        number += 1
+
+
+def _zip(walker: Native, site: int | None, *iterables: Any, strict: bool = False) -> Steps:
+    walker.quiet(site)
+    cursors = []
+    for each in iterables:
+        cursors.append((yield from walker.iterate(each)))
+    return walker.lazy(_zipped, cursors, strict)
+
+
+def _zipped(walker: Native, cursors: list[Cursor], strict: bool) -> Lazily:
+    while cursors:
+        row: list[Any] = []
+        for each in cursors:
+            if not (yield from walker.advance(each, None)):
+                if strict:
+                    yield from _check_strict(walker, cursors, len(row))
+                return
+            row.append(each.value)
+        yield Given(tuple(row))
+
+
+def _check_strict(walker: Native, cursors: list[Cursor], ended: int) -> Lazily:
+    """What `zip(strict=True)` says when one ends before the others."""
+    before = "argument 1" if ended == 1 else f"arguments 1-{ended}"
+    if ended:
+        raise ValueError(f"zip() argument {ended + 1} is shorter than {before}")
+    for number, each in enumerate(cursors[1:], start=1):
+        if (yield from walker.advance(each, None)):
+            before = "argument 1" if number == 1 else f"arguments 1-{number}"
+            raise ValueError(f"zip() argument {number + 1} is longer than {before}")
+
+
+def _reversed(walker: Native, site: int | None, thing: Any) -> Steps:
+    seen = walker.seen(thing)
+    function = special(seen, "__reversed__")
+    if isinstance(function, FunctionType):
+        walker.quiet(site)
+        return (yield from walker.iterate((yield from walker.follow(function, (seen,), {}, None))))
+    if isinstance(seen, Ref) and seen.kind == "list":
+        walker.quiet(site)
+        size = yield from _len(walker, None, seen)
+        return walker.lazy(_backwards, seen, size)
+    if is_container(seen):
+        return iter(list(reversed((yield from walker.taken(seen, site)))))
+    if isinstance(seen, Ref):
+        raise walker.wrong(f"goes backwards through {seen!r}, which cannot be followed", site)
+    walker.quiet(site)
+    return reversed(seen)
+
+
+def _backwards(walker: Native, owner: Ref, size: int) -> Lazily:
+    for number in range(size - 1, -1, -1):
+        try:
+            value = yield from walker.load_item(owner, number, None)
+        except IndexError:
+            return
+        yield Given(value)
+
+
+def _any(walker: Native, site: int | None, iterable: Any) -> Steps:
+    return (yield from _first(walker, site, iterable, True, any))
+
+
+def _all(walker: Native, site: int | None, iterable: Any) -> Steps:
+    return (yield from _first(walker, site, iterable, False, all))
+
+
+def _first(walker: Native, site: int | None, iterable: Any, settles: bool, function: Any) -> Steps:
+    """`any` and `all` stop at the first item that settles it."""
+    seen = walker.seen(iterable)
+    if is_container(seen) and not isinstance(special(seen, "__iter__"), FunctionType):
+        held = yield from walker.taken(seen, site)
+        cursor = yield from walker.iterate(list(held))
+    else:
+        walker.quiet(site)
+        cursor = yield from walker.iterate(seen)
+    while (yield from walker.advance(cursor, None)):
+        if (yield from walker.truth(cursor.value)) == settles:
+            return settles
+    yield from walker.switch("call")
+    return not settles
+
+
+def _reduce(walker: Native, site: int | None, function: Any, iterable: Any, *initial: Any) -> Steps:
+    walker.quiet(site)
+    cursor = yield from walker.iterate(iterable)
+    if initial:
+        value = initial[0]
+    elif (yield from walker.advance(cursor, None)):
+        value = cursor.value
+    else:
+        raise TypeError("reduce() of empty iterable with no initial value")
+    while (yield from walker.advance(cursor, None)):
+        value = yield from walker.call(None, function, value, cursor.value)
+    return value
+
+
+def _sum(walker: Native, site: int | None, iterable: Any, /, start: Any = 0) -> Steps:
+    """Items that Python code adds are added one by one."""
+    seen = walker.seen(iterable)
+    if is_container(seen) and not isinstance(special(seen, "__iter__"), FunctionType):
+        items = list((yield from walker.taken(seen, site)))
+    else:
+        walker.quiet(site)
+        items = yield from walker.collected(seen)
+    if any(isinstance(each, Ref) or is_private_object(each) for each in (*items, start)):
+        total = start
+        for each in items:
+            total = yield from walker.binary("add", total, each)
+    else:
+        total = sum(items, start)
+    yield from walker.switch("call")
+    return total
+
+
+def _print(walker: Native, site: int | None, *_: Any, **__: Any) -> Steps:
+    walker.quiet(site)
+    walker.note("print is left out", site)
+    yield from walker.switch("call")
+
+
+def _sleep(walker: Native, site: int | None, seconds: float = 0) -> Steps:
+    walker.quiet(site)
+    if seconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    yield from walker.let_go()
+    walker.is_at(None)
+    yield Pause(seconds)
+
+
+def _current_thread(walker: Native, site: int | None) -> Steps:
+    walker.quiet(site)
+    yield from ()
+    walker.code.ask_for_names()
+    return Me(walker.thread)
+
+
+def _get_ident(walker: Native, site: int | None) -> Steps:
+    return (yield from _current_thread(walker, site)).ident
+
+
+def _id(walker: Native, site: int | None, thing: Any) -> Steps:
+    walker.quiet(site)
+    yield from ()
+    seen = walker.seen(thing)
+    if not isinstance(seen, Ref):
+        raise walker.wrong("asks for the id() of what only it knows: that is another one every time", site)
+    walker.note("id() is taken to be larger for objects that were made later", site)
+    return walker.shared.number(seen)
+
+
+def _hash(walker: Native, site: int | None, thing: Any) -> Steps:
+    walker.quiet(site)
+    seen = walker.seen(thing)
+    function = special(seen, "__hash__")
+    if isinstance(function, FunctionType):
+        return (yield from walker.follow(function, (seen,), {}, None))
+    if isinstance(seen, Ref | View | Bound | Inner):
+        raise walker.wrong(f"asks for the hash() of {seen!r}, which is another one every time", site)
+    return hash(seen)
+
+
+def _text(walker: Native, site: int | None, thing: Any, names: tuple[str, ...], native: Callable[[Any], str]) -> Steps:
+    seen = walker.seen(thing)
+    for name in names:
+        function = special(seen, name)
+        if isinstance(function, FunctionType) and is_of_python(seen.type if isinstance(seen, Ref) else type(seen)):
+            walker.quiet(site)
+            return (yield from walker.follow(function, (seen,), {}, None))
+    if is_container(seen):
+        seen = yield from walker.taken(seen, site)
+    else:
+        walker.quiet(site)
+    if isinstance(seen, list | tuple | dict | set) and _has_texts(seen):
+        return (yield from _inside(walker, seen))
+    if isinstance(seen, Ref) or (is_private_object(seen) and _has_default_text(seen)):
+        walker.note("the text of an object says where in memory it is: its name is taken", site)
+        return f"<{seen!r}>" if isinstance(seen, Ref) else f"<{type(seen).__name__}>"
+    return native(seen)
+
+
+def _has_texts(container: Any) -> bool:
+    parts = [*container, *container.values()] if isinstance(container, dict) else list(container)
+    return any(
+        isinstance(each, Ref)
+        or is_private_object(each)
+        or (isinstance(each, list | tuple | dict | set) and _has_texts(each))
+        for each in parts
+    )
+
+
+def _inside(walker: Native, container: Any) -> Steps:
+    """The text of a container with objects in it whose text is Python code's."""
+    shown = []
+    for each in container:
+        text = yield from _text(walker, None, each, ("__repr__",), repr)
+        if isinstance(container, dict):
+            value = yield from _text(walker, None, container[each], ("__repr__",), repr)
+            text = f"{text}: {value}"
+        shown.append(text)
+    return _between(container, ", ".join(shown), len(shown))
+
+
+def _between(container: Any, inside: str, size: int) -> str:
+    if isinstance(container, list):
+        return f"[{inside}]"
+    if isinstance(container, tuple):
+        return f"({inside},)" if size == 1 else f"({inside})"
+    return f"{{{inside}}}" if container else repr(container)
+
+
+def _has_default_text(thing: Any) -> bool:
+    return bool(special(thing, "__repr__") == object.__repr__ and special(thing, "__str__") == object.__str__)
+
+
+def _str(walker: Native, site: int | None, *things: Any) -> Steps:
+    if len(things) != 1:
+        return str(*things)
+    return (yield from _text(walker, site, things[0], ("__str__", "__repr__"), str))
+
+
+def _repr(walker: Native, site: int | None, thing: Any) -> Steps:
+    return (yield from _text(walker, site, thing, ("__repr__",), repr))
+
+
+TOLD: dict[Any, Callable[..., Steps]] = {
+    getattr: _getattr, hasattr: _hasattr, setattr: _setattr, delattr: _delattr, isinstance: _isinstance, type: _type,
+    callable: _callable, bool: _bool, len: _len, iter: _iter, next: _next, map: _map, filter: _filter, zip: _zip,
+    enumerate: _enumerate, reversed: _reversed, any: _any, all: _all, sum: _sum, functools.reduce: _reduce, print: _print,
+    time.sleep: _sleep, threading.current_thread: _current_thread, threading.get_ident: _get_ident,
+    threading.get_native_id: _get_ident, id: _id, hash: _hash, str: _str, repr: _repr, object.__setattr__: _set_raw,
+    object.__delattr__: _delete_raw,
+}  # fmt: skip
