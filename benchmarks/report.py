@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from benchmarks.measure import Measured, bytes_per_state, measure, measure_alone, resume_seconds, start_up
+from benchmarks.plain import PLAIN
 from benchmarks.searches import SEARCHES
 from benchmarks.workloads import WORKLOADS
 from scenarios.bank import bank
@@ -52,7 +53,7 @@ SEARCH_HEAD = SearchRow(
 
 def rows(*, rounds: int, everything: bool, only: str) -> Iterator[Row]:
     """Measure one after the other; each row as soon as it is known."""
-    for workload in WORKLOADS:
+    for workload in (*WORKLOADS, *PLAIN):
         if only in str(workload) and (everything or not workload.slow):
             measured = measure(workload, rounds=1 if workload.slow else rounds)
             yield Row(str(workload), _rates(measured), _costs(measured), workload.prototype)

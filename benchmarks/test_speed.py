@@ -11,6 +11,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.measure import Measured, bytes_per_state, measure_alone, resume_seconds, start_up
+from benchmarks.plain import PLAIN
 from benchmarks.searches import SEARCHES
 from benchmarks.workloads import WORKLOADS, Workload, rerunning
 from scenarios.bank import bank
@@ -21,7 +22,7 @@ from simulator.search.naive import interleavings
 
 
 @pytest.mark.benchmark(timer=time.process_time, disable_gc=True)
-@pytest.mark.parametrize("workload", WORKLOADS, ids=str)
+@pytest.mark.parametrize("workload", [*WORKLOADS, *PLAIN], ids=str)
 def test_speed(
     benchmark: BenchmarkFixture, workload: Workload, ratios: list[str], request: pytest.FixtureRequest
 ) -> None:
