@@ -28,6 +28,8 @@ COMMANDS = {
     "replay": "Show one interleaving step by step.",
     "graph": "Draw the wait-for, lock-order, state or happens-before graph.",
     "crosscheck": "Hold the model against real threads.",
+    "record": "Write one run down, of real threads or of the model.",
+    "analyze": "Find what is wrong in a run that was written down.",
     "completion": "Print the shell completion script for bash, zsh or fish.",
 }
 

@@ -29,6 +29,8 @@ __all__ = ["Enough", "Recorder", "kept"]
 _OURS = ("__getattribute__", "__setattr__", "__delattr__")
 _GONE = object()
 _NOT_SHARED = ("builtins", "threading", "_thread")
+_PYTHON_CLASS = 1 << 9
+"""Py_TPFLAGS_HEAPTYPE: not one of the classes that are written in C, whose objects have no attributes to watch."""
 
 
 class Enough(BaseException):
@@ -115,14 +117,21 @@ class Recorder:
         """Watch the attributes of everything that can be reached from `state`."""
         # What this thread does itself, before and after, is no part of the run.
         self._over.add(threading.current_thread().name)
-        for name, thing in list(reach(state)):
-            held = attributes(thing)
-            if held and not isinstance(thing, (WatchedLock, type)) and type(thing).__module__ not in _NOT_SHARED:
-                self._places[id(thing)] = name
-                self._stand_in(thing, type(thing))
-                self._first.update(
-                    (f"{name}.{key}", kept(value)) for key, value in held.items() if not isinstance(value, WatchedLock)
-                )
+        for name, thing in list(reach(state, (WatchedLock,))):
+            kind = type(thing)
+            if (
+                not kind.__flags__ & _PYTHON_CLASS
+                or isinstance(thing, (WatchedLock, type))
+                or kind.__module__ in _NOT_SHARED
+            ):
+                continue
+            self._places[id(thing)] = name
+            self._stand_in(thing, kind)
+            self._first.update(
+                (f"{name}.{key}", kept(value))
+                for key, value in attributes(thing).items()
+                if not isinstance(value, WatchedLock)
+            )
 
     def _stand_in(self, thing: Any, kind: type) -> None:
         own = [name for name in _OURS if getattr(kind, name) is not getattr(object, name)]

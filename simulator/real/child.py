@@ -103,7 +103,7 @@ def _carry_out(
             namespaces,
             # Beyond the deadline: then faulthandler ends the process, and says where the threads stand. A run that is
             # recorded is to be had even so.
-            deadline=deadline - 0.5 if recorder is not None else deadline + 60,
+            deadline=deadline - min(0.5, order["timeout"] / 4) if recorder is not None else deadline + 60,
             locations=locations,
             barrier=order["barrier"],
             **({} if recorder is None else recorder.hooks()),

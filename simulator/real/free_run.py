@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.real.reach import reach
-from simulator.real.watched import Deadlock, Deadlocked, Order, Watch, name_locks, watching
+from simulator.real.watched import Deadlock, Deadlocked, Order, Watch, WatchedLock, name_locks, watching
 
 if TYPE_CHECKING:
     from simulator.real.watched import Log
@@ -114,7 +114,7 @@ def _seen(
 ) -> dict[Hashable, Any]:
     if observe is not None:
         return dict(observe(state))
-    return {name: value for name, value in reach(state) if name in locations and _is_plain(value)}
+    return {name: value for name, value in reach(state, (WatchedLock,)) if name in locations and _is_plain(value)}
 
 
 def _is_plain(value: object) -> bool:

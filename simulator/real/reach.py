@@ -42,8 +42,10 @@ def root_name(state: object) -> str:
     return "state" if isinstance(state, containers) else type(state).__name__.lower()
 
 
-def reach(state: object) -> Iterator[tuple[str, Any]]:
+def reach(state: object, leaves: tuple[type, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Everything that can be reached from `state`, with its name, nearest first; each object once, plain values each time.
+
+    Nothing is looked for inside `leaves`.
 
     >>> dict(reach({"a": [1, 2]}))
     {'state': {'a': [1, 2]}, "state['a']": [1, 2], "state['a'][0]": 1, "state['a'][1]": 2}
@@ -58,7 +60,8 @@ def reach(state: object) -> Iterator[tuple[str, Any]]:
         elif id(thing) not in seen:
             seen[id(thing)] = thing
             yield name, thing
-            waiting.extend(inside(name, thing))
+            if not isinstance(thing, leaves):
+                waiting.extend(inside(name, thing))
 
 
 def inside(name: str, thing: Any) -> list[tuple[str, Any]]:

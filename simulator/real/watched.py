@@ -408,7 +408,7 @@ def name_locks(state: object) -> None:
     >>> state["a"][0].name
     "state['a'][0]"
     """
-    for name, thing in reach(state):
+    for name, thing in reach(state, (WatchedLock,)):
         if isinstance(thing, WatchedLock):
             thing.name = name
 

@@ -228,9 +228,9 @@ def test_nothing_is_shown_of_an_endless_program_held_against_real_threads(write:
     )
     ran = simulator("crosscheck", f"{file}:program")
     assert ran.code == 0
-    assert "1. Possible in the model: nothing was counted, for no interleaving ends" in ran.lines
-    assert "2. Forced on real threads: nothing, for there was no schedule to force" in ran.lines
-    assert "outcome" not in ran.out.partition("Note")[0]
+    assert "Nothing was counted, for no interleaving ends." in ran.lines
+    assert "Forced on real threads: nothing, for there was no schedule to force" in ran.lines
+    assert "outcome" not in "".join(ran.lines[1:]).partition("Note")[0]
     assert "Nothing contradicts the model." not in ran.out
 
 

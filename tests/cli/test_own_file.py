@@ -105,7 +105,7 @@ def test_every_command_takes_it(write: Callable[..., str]) -> None:
     assert simulator("enumerate", path, "--limit", "1").lines[0].split() == ["1", "pieces=0", "ann*4", "bob"]
     assert simulator("replay", path, "ann bob", "--finish").code in (0, 1)
     assert simulator("graph", path, "-o", "mine.mmd").code == 0
-    assert simulator("crosscheck", path, "--runs", "2", "--json").json["observed"] is None
+    assert simulator("crosscheck", path, "--runs", "2", "--json").json["observed"] == []
 
 
 STRATEGY = """
