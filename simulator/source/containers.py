@@ -63,8 +63,11 @@ class Containers(Attributes):
             return owner[key]
         item = self._item(owner, key, site)
         if item is None:
-            held = yield from self.all_of(owner, site)
             missing = special(owner, "__missing__")
+            if missing is not None and self._makes_at_once(owner, missing):
+                # C code looks and makes in one go.
+                return (yield from self.change(owner, "__getitem__", (key,), {}, site))
+            held = yield from self.all_of(owner, site)
             if missing is not None and not self._holds(held, key):
                 return (yield from self._missing(owner, key, missing, site))
             return held[key]
@@ -100,6 +103,11 @@ class Containers(Attributes):
         made = yield from self.share((yield from self.call(None, factory)), site)
         yield from self.change(owner, "__setitem__", (key, made), {}, None)
         return made
+
+    def _makes_at_once(self, owner: Ref, missing: Any) -> bool:
+        """Whether what is missing is made by C code alone, in a container that somebody changes."""
+        factory = self._factory(owner)
+        return not isinstance(missing, FunctionType) and self._is_builtin_factory(factory) and not is_mutable(factory)
 
     def _factory(self, owner: Ref) -> Any:
         """What a `defaultdict` calls for a missing key."""
@@ -409,3 +417,8 @@ class Containers(Attributes):
 
     def _holds(self, container: Any, thing: Any) -> bool:
         return thing in container
+
+
+def is_mutable(factory: Any) -> bool:
+    """Whether what a factory makes can be changed, so that it has to be shared first."""
+    return factory in (list, dict, set, collections.deque)

@@ -19,9 +19,6 @@ from simulator.source.shared import Ref
 
 __all__ = ["Cursor", "Given", "Loops"]
 
-_ITERATED = ("list", "dict", "set", "deque", "bytearray")
-
-
 class Given(NamedTuple):
     """An item that a lazy loop comes to: no operation."""
 
@@ -40,6 +37,11 @@ class Cursor:
         self.index = 0
         self.size = -1
         self.value: Any = None
+
+    def of_size(self, size: int) -> Cursor:
+        """Itself, which knows now how many items there are."""
+        self.size = size
+        return self
 
     def put(self, value: Any) -> bool:
         """The next value is there."""
@@ -62,13 +64,15 @@ class Cursor:
 class Loops(Containers):
     """`for`, and all that takes an iterable apart."""
 
-    def iterate(self, iterable: Any) -> Steps:
-        """The beginning of a loop."""
+    def iterate(self, iterable: Any, site: int | None = None) -> Steps:
+        """The beginning of a loop. Dicts, sets and deques are looked at here: their iterators know how many items there were."""
         iterable = self.seen(iterable)
+        counted = self._counted(iterable)
+        if counted is not None:
+            return counted.of_size(len((yield from self.all_of(counted.over, site))))
+        self.quiet(site)
         if isinstance(iterable, Cursor):
             return iterable
-        if isinstance(iterable, View):
-            return Cursor(iterable.which, iterable.ref)
         function = special(iterable, "__iter__")
         if isinstance(function, FunctionType):
             made = yield from self.follow(function, (iterable,), {}, None)
@@ -81,12 +85,22 @@ class Loops(Containers):
             return self.lazy(_by_number, iterable)
         return Cursor("native", iter(iterable))
 
+    def _counted(self, iterable: Any) -> Cursor | None:
+        """The beginning of a loop over a builtin container that may not change its size meanwhile."""
+        if isinstance(iterable, View):
+            return Cursor(iterable.which, iterable.ref)
+        if not isinstance(iterable, Ref) or isinstance(special(iterable, "__iter__"), FunctionType):
+            return None
+        if iterable.kind == "dict":
+            return Cursor("keys", iterable)
+        return Cursor(iterable.kind, iterable) if iterable.kind in ("set", "deque") else None
+
     def _cursor(self, thing: Any) -> Cursor:
         if type(thing) is list:
             # It may become shared in the middle of the loop.
             return Cursor("list", thing)
-        if thing.kind in _ITERATED:
-            return Cursor("keys" if thing.kind == "dict" else thing.kind, thing)
+        if thing.kind in ("list", "bytearray"):
+            return Cursor(thing.kind, thing)
         if isinstance(special(thing, "__getitem__"), FunctionType):
             return self.lazy(_by_number, thing)
         raise TypeError(f"{type_name(thing)!r} object is not iterable")
@@ -161,6 +175,7 @@ class Loops(Containers):
         """The next item of a container as it is now; dicts, sets and deques notice that they have changed."""
         if cursor.how not in ("list", "bytearray"):
             if cursor.size < 0:
+                # It was this thread's own when the loop began.
                 cursor.size = len(held)
             elif len(held) != cursor.size:
                 if isinstance(held, collections.OrderedDict):

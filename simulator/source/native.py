@@ -116,6 +116,10 @@ class Native(Locks):
                 and (isinstance(each, Cursor | Ref) or isinstance(special(each, "__iter__"), FunctionType))
                 and not isinstance(each, collections.Counter)
             ):
+                if not has_place:
+                    # The call has begun when it asks for the first item.
+                    self.quiet(site)
+                    has_place = True
                 given[number] = yield from self.collected(each)
         if not has_place:
             self.quiet(site)

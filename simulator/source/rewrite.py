@@ -460,7 +460,7 @@ class _Function:
         cursor = self.temporary()
         value = ast.Attribute(_name(cursor), "value", ast.Load())
         return [
-            ast.Assign([_store(cursor)], _ask("iterate", self.expr(node.iter))),
+            ast.Assign([_store(cursor)], _ask("iterate", self.expr(node.iter), self.site(node.iter, "iterate"))),
             ast.While(
                 _ask("advance", _name(cursor), self.site(node.iter, "next")),
                 [*self.assign(node.target, value), *self.turns(node.body, jumps_back=True), *back],
@@ -718,7 +718,7 @@ class _Function:
                 return _ask("binary", ast.Constant(_OPERATORS[type(operator)]), left, right, self.site(node, "compare"))
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> ast.expr:
-        """A function of its own, called at once. Of a generator expression, all items are made at once."""
+        """A function of its own, called at once; a generator expression goes on when somebody asks for the next item."""
         code = nested_code(self.code, node, _COMPREHENSIONS[type(node)])
         inside = _Function(node, code, self.names, self.file, self.outer | self.bound)
         inside.count = self.count + 1000
@@ -748,10 +748,12 @@ class _Function:
             for test in reversed(each.ifs):
                 body = [ast.If(inside.test(test), body, [])]
             cursor = inside.temporary()
-            iterated = _name("_sim_iterated") if number == 0 else inside.expr(each.iter)
+            iterated: list[ast.expr] = [_name("_sim_iterated")]
+            if number:
+                iterated = [inside.expr(each.iter), inside.site(each.iter, "iterate")]
             value = ast.Attribute(_name(cursor), "value", ast.Load())
             body = [
-                ast.Assign([_store(cursor)], _ask("iterate", iterated)),
+                ast.Assign([_store(cursor)], _ask("iterate", *iterated)),
                 ast.While(
                     _ask("advance", _name(cursor), inside.site(each.iter, "next")),
                     [*inside.assign(each.target, value), *body, *inside.turn("back")],
@@ -767,7 +769,12 @@ class _Function:
         iterable = self.expr(node.generators[0].iter)
         called = ast.Call(
             ast.Attribute(_name(WALKER), "inline", ast.Load()),
-            [_name(name), iterable, ast.Constant(isinstance(node, ast.GeneratorExp))],
+            [
+                _name(name),
+                iterable,
+                ast.Constant(isinstance(node, ast.GeneratorExp)),
+                self.site(node.generators[0].iter, "iterate"),
+            ],
             [],
         )
         return ast.YieldFrom(called)

@@ -212,9 +212,9 @@ class Walker(Native):
         if result is not None:
             raise TypeError(f"__init__() should return None, not '{type_name(result)}'")
 
-    def inline(self, function: Callable[..., Steps], iterable: Any, lazily: bool) -> Steps:
+    def inline(self, function: Callable[..., Steps], iterable: Any, lazily: bool, site: int | None) -> Steps:
         """A comprehension. The first iterable is asked for at once, even where the items are made one by one."""
-        cursor = yield from self.iterate(iterable)
+        cursor = yield from self.iterate(iterable, site)
         if lazily:
             return Cursor("lazy", function(self, cursor))
         yield from self.switch("entry")
