@@ -153,18 +153,18 @@ def _beginnings(instructions: list[_Instruction], places: list[int], sites: list
 
 
 def _turns(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
-    """FOR_ITER follows GET_ITER. The first one of a comprehension with code of its own does not: its iterator is given to
-    it, and its site is the one that no other belongs to."""
+    """FOR_ITER follows GET_ITER. The first one of a comprehension with code of its own does not, or follows one that asks what
+    was given to it once more (3.13.1): its site is the one that no other belongs to."""
     left = set(sites)
     given = []
     for number in places:
         at = number - 1
         while at > 0 and instructions[at].name in _INLINED:
             at -= 1
-        if instructions[at].name != "GET_ITER":
+        made = list(_beginnings(instructions, [at], sites)) if instructions[at].name == "GET_ITER" else []
+        if not made:
             given.append(number)
-            continue
-        for _, site in _beginnings(instructions, [at], sites):
+        for _, site in made:
             left.discard(site)
             yield number, site
     if len(given) == len(left) == 1:

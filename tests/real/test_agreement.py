@@ -1,0 +1,117 @@
+"""Every interleaving of small plain programs, forced at bytecode level on real threads, agrees with the model."""
+
+from __future__ import annotations
+
+import json
+import threading
+from functools import partial
+from typing import Any
+
+import pytest
+
+from scenarios.plain_bank import plain as bank
+from scenarios.plain_counter import Counter
+from scenarios.plain_counter import plain as counter
+from simulator.explore import check
+from simulator.real.plain_code import PlainForcing, force_threads
+from simulator.real.walked import walk_plain
+from simulator.scenario import Plain
+from simulator.search.replay import replay
+from simulator.source.threads import Threads
+from tests.real.agreement import ACCOUNTS, TRANSFERS, agreement
+from tests.real.interpreters_at_hand import interpreters, run
+
+pytestmark = pytest.mark.real
+
+KNOWN = {
+    # interleavings with a step for each operation, each bytecode that touches something shared, each switch of CPython 3.11
+    "counter (2, 1)": (20, 6, 2),
+    "counter (2, 2)": (924, 70, 6),
+    "counter (3, 1)": (1680, 90, 6),
+    "locked counter (2, 2)": (6, 6, 6),
+    "unsafe bank": (12, 12, 106),
+    "safe bank": (2, 2, 38),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_interleaving_is_as_the_model_says(name: str) -> None:
+    for granularity, known in zip(("operations", "free-threaded", "cpython-3.11"), KNOWN[name], strict=True):
+        assert agreement(name, granularity) == (known, known, ""), granularity
+
+
+@pytest.mark.parametrize("version", interpreters())
+def test_real_threads_agree_on_every_python_at_hand(version: str) -> None:
+    said = json.loads(run(interpreters()[version], "agreement.py"))
+    assert {what: first for what, (forced, agreed, first) in said["found"].items() if forced != agreed} == {}
+    assert said["left"] == 0
+
+
+def test_the_lost_update_happens_a_thousand_times_of_a_thousand() -> None:
+    threads = Threads(counter(2, 1, False, 0))
+    witness = next(finding.witness for finding in check(threads.program).findings if finding.kind.name == "LOST_UPDATE")
+    walked = walk_plain(threads, replay(threads.program, witness), times=1000)
+    assert walked.differences == ()
+    assert str(walked.forced.outcome) == "counter.count=1"
+    assert "1,000 of 1,000 times as in the model" in str(walked)
+
+
+def test_the_deadlock_of_the_bank_happens_and_is_unwound_a_hundred_times() -> None:
+    before = set(threading.enumerate())
+    threads = Threads(bank(ACCOUNTS, TRANSFERS, "from-then-to", 0.5))
+    witness = next(finding.witness for finding in check(threads.program).findings if finding.kind.name == "DEADLOCK")
+    walked = walk_plain(threads, replay(threads.program, witness), times=100)
+    assert walked.differences == ()
+    assert walked.forced.outcome is not None
+    assert walked.forced.outcome.how == "deadlocked"
+    assert {str(waits) for waits in walked.forced.blocked} == {
+        "t0 wants bank.accounts[2].lock, held by t1",
+        "t1 wants bank.accounts[1].lock, held by t0",
+    }
+    assert set(threading.enumerate()) == before
+
+
+class Altered(Counter):
+    """Does the same in the end, and writes once more on the way."""
+
+    def increment(self, offset: int) -> None:
+        self.count += offset
+        self.count = self.count
+
+
+class Elsewhere(Counter):
+    """The same code over another start."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 7
+
+
+def of(kind: Any) -> Plain:
+    return Plain(kind, lambda thing: {name: partial(thing.increment, 1) for name in ("a", "b")})
+
+
+@pytest.mark.parametrize("other", [Altered, Elsewhere])
+def test_an_altered_implementation_disagrees(other: type) -> None:
+    threads = Threads(of(Counter))
+    with PlainForcing(threads, implementation=of(other)) as forcing:
+        differences = [forcing.force(replay(threads.program, "a*2 b*3 a"))[1]]
+    assert differences[0] is not None
+
+
+def test_the_first_step_that_differs_is_named() -> None:
+    threads = Threads(of(Counter))
+    with PlainForcing(threads, implementation=of(Elsewhere)) as forcing:
+        _, difference = forcing.force(replay(threads.program, "a*3 b*3"))
+    assert str(difference) == "step 1: counter.count is 7 on real threads, 0 in the model"
+
+
+def test_globals_are_as_before_after_a_forced_run() -> None:
+    from tests.real import agreement as module
+
+    before = module.hits, dict(module.table)
+    threads = Threads(Plain(lambda: None, lambda _: {"a": module.hit, "b": module.hit}))
+    forced, difference = force_threads(threads, "a*6 b*6")
+    assert difference is None
+    assert str(forced.outcome) == "hits=2 table['a']=2"
+    assert (module.hits, module.table) == before
