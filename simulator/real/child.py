@@ -2,8 +2,8 @@
 
 It is run by its path, by any CPython from 3.8 on, whether or not the simulator can be imported there. So it imports the
 standard library alone, and loads the few files beside it that keep to the same rule (`reach.py`, `watched.py`,
-`free_run.py`, `stub.py`, `accesses.py`) as if they were all there is of the package; then it forgets them, so that the
-code under test can import the real one, if that is there, or its stand-ins.
+`outside.py`, `free_run.py`, `stub.py`, `accesses.py`) as if they were all there is of the package; then it forgets them,
+so that the code under test can import the real one, if that is there, or its stand-ins.
 
 Its real standard output is kept for those lines; what the code under test prints goes to standard error. When the
 limit is reached, `faulthandler` writes where every thread stands and ends the process, even if the interpreter itself
@@ -25,6 +25,7 @@ import sysconfig
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -47,7 +48,7 @@ def main() -> None:
         timeout = float(order["timeout"])
         faulthandler.dump_traceback_later(timeout, exit=True)
         deadline = time.monotonic() + timeout
-        own = _own_files("watched", "free_run", "stub", *(["accesses"] if order["record"] else []))
+        own = _own_files("watched", "outside", "free_run", "stub", *(["accesses"] if order["record"] else []))
 
         def write(report: Mapping[str, Any]) -> None:
             lines.write(json.dumps(report) + "\n")
@@ -55,7 +56,7 @@ def main() -> None:
 
         try:
             _carry_out(order, deadline, own, write)
-        except (_Refused, own["free_run"].Fault) as error:
+        except (_Refused, own["free_run"].Fault, own["outside"].Held) as error:
             write({"error": " ".join(str(error).split())})
         sys.stdout.flush()
         sys.stderr.flush()
@@ -91,7 +92,7 @@ def _carry_out(
         sys.setswitchinterval(order["switch_interval"])
     write({"interpreter": _interpreter()})
     locations = pickle.loads(base64.b64decode(order["locations"]))
-    namespaces = own["free_run"].namespaces_of(plain)
+    outside = own["outside"].Outside(own["free_run"].namespaces_of(plain))
     for _ in range(order["runs"]):
         if time.monotonic() >= deadline:
             break
@@ -100,7 +101,7 @@ def _carry_out(
             plain.setup,
             plain.workers,
             plain.observe,
-            namespaces,
+            outside,
             # Beyond the deadline: then faulthandler ends the process, and says where the threads stand. A run that is
             # recorded is to be had even so.
             deadline=deadline - min(0.5, order["timeout"] / 4) if recorder is not None else deadline + 60,
@@ -129,7 +130,7 @@ def _plain(order: Mapping[str, Any], known: type) -> Any:
     first: Exception | None = None
     try:
         if order["module"] is not None:
-            return _referred(order)
+            return _referred(order, known)
     except Exception as error:
         if order["parts"] is None:
             raise _Refused(_cannot(error)) from error
@@ -142,7 +143,7 @@ def _plain(order: Mapping[str, Any], known: type) -> Any:
         raise _Refused(_cannot(first or error)) from error
 
 
-def _referred(order: Mapping[str, Any]) -> Any:
+def _referred(order: Mapping[str, Any], known: Callable[..., Any]) -> Any:
     name, file = order["module"], order["file"]
     if file is not None:
         spec = importlib.util.spec_from_file_location(name, file)
@@ -153,14 +154,32 @@ def _referred(order: Mapping[str, Any]) -> Any:
         spec.loader.exec_module(found)
     else:
         found = importlib.import_module(name)
+    owner = found
     for part in order["attribute"].split("."):
-        found = getattr(found, part)
+        owner, found = found, getattr(found, part)
+    if order["worker"]:
+        return _worker(found, owner if isinstance(owner, type) else None, order["values"]["threads"], known)
     if not all(hasattr(found, part) for part in ("setup", "workers")):
         make = getattr(found, "plain", None) or found
         found = make(**order["values"])
     if not all(hasattr(found, part) for part in ("setup", "workers")):
         raise TypeError(f"its plain version is {type(found).__name__}, expected a Plain")
     return found
+
+
+def _worker(function: Callable[..., Any], owner: type | None, threads: int, known: Callable[..., Any]) -> Any:
+    """The same function in so many threads, on globals or on one object of its class."""
+    names = [f"t{number}" for number in range(threads)]
+    if owner is None:
+        plain = known(_nothing, lambda _: dict.fromkeys(names, function))
+    else:
+        plain = known(owner, lambda state: dict.fromkeys(names, partial(function, state)))
+    plain.namespace = sys.modules[function.__module__].__dict__
+    return plain
+
+
+def _nothing() -> None:
+    """Fresh state where all that is shared is global."""
 
 
 def _cannot(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simulator.real.outside import Outside
 from simulator.real.reach import reach
 from simulator.real.watched import Deadlock, Deadlocked, Order, Watch, WatchedLock, name_locks, watching
 
@@ -67,7 +68,7 @@ def free_run(
     setup: Callable[[], Any],
     workers: Callable[[Any], Mapping[str, Callable[[], object]]],
     observe: Callable[[Any], Mapping[Hashable, Any]] | None,
-    namespaces: Sequence[dict[str, Any]],
+    outside: Outside,
     *,
     deadline: float,
     locations: Sequence[Hashable] = (),
@@ -79,18 +80,18 @@ def free_run(
     """Run once. What `time.monotonic()` says at the `deadline` is when threads that have not ended are left behind.
 
     The memory comes in the order of `locations`, what else there is after that; without `observe`, those of the locations that
-    are the name of a plain value, as `reach.py` names them. `log` is told of locks, `ended` of each
+    are the name of a plain value, as `reach.py` and `outside.py` name them. `log` is told of locks, `ended` of each
     thread's end, by that thread; `prepare` is called with the state before any thread runs.
 
     Raises Fault when `setup`, `workers` or `observe` raises.
 
     >>> def workers(state):
     ...     return {"t0": partial(state.append, 0), "t1": partial(state.append, 1)}
-    >>> ran = free_run(list, workers, lambda state: {"length": len(state)}, [], deadline=time.monotonic() + 10)
+    >>> ran = free_run(list, workers, lambda state: {"length": len(state)}, Outside([]), deadline=time.monotonic() + 10)
     >>> ran.how, ran.memory
     ('finished', [('length', 2)])
     """
-    with watching(*namespaces, log=log) as watch:
+    with watching(*outside.namespaces, log=log) as watch, outside.anew(watch):
         state = _asked("setup", setup)
         name_locks(state)
         made = _asked("workers", lambda: dict(workers(state)))
@@ -98,7 +99,7 @@ def free_run(
             prepare(state)
         ends = _run_threads(watch, made, deadline, barrier, ended)
         hung = tuple(name for name in made if name not in ends)
-        seen = {} if hung else _asked("observe", lambda: _seen(state, locations, observe))
+        seen = {} if hung else _asked("observe", lambda: _seen(state, outside, locations, observe))
     memory = [(location, seen.pop(location)) for location in locations if location in seen]
     return Ran(
         {name: ends[name] for name in made if name in ends},
@@ -110,11 +111,15 @@ def free_run(
 
 
 def _seen(
-    state: Any, locations: Sequence[Hashable], observe: Callable[[Any], Mapping[Hashable, Any]] | None
+    state: Any,
+    outside: Outside,
+    locations: Sequence[Hashable],
+    observe: Callable[[Any], Mapping[Hashable, Any]] | None,
 ) -> dict[Hashable, Any]:
     if observe is not None:
         return dict(observe(state))
-    return {name: value for name, value in reach(state, (WatchedLock,)) if name in locations and _is_plain(value)}
+    everything = (*reach(state, (WatchedLock,)), *outside.now())
+    return {name: value for name, value in everything if name in locations and _is_plain(value)}
 
 
 def _is_plain(value: object) -> bool:

@@ -38,8 +38,10 @@ from simulator.ops import show_name
 from simulator.real import child as child_file
 from simulator.real.free_run import End, Fault, Ran, free_run, namespaces_of
 from simulator.real.interpreters import Interpreter
+from simulator.real.outside import Held, Outside
 from simulator.real.watched import Deadlock, Order, Wait
 from simulator.scenario import Plain
+from simulator.source import described
 from simulator.trace import Outcome
 
 __all__ = ["Batch", "CycleSeen", "Logged", "Natural", "check_limits", "run_batch", "run_once"]
@@ -168,12 +170,12 @@ def run_once(
             plain.setup,
             plain.workers,
             plain.observe,
-            namespaces_of(plain),
+            Outside(namespaces_of(plain)),
             deadline=time.monotonic() + timeout,
             locations=locations,
             barrier=barrier,
         )
-    except Fault as fault:
+    except (Fault, Held) as fault:
         raise UsageError(str(fault)) from fault
     return _natural(ran)
 
@@ -249,6 +251,7 @@ def order_for(
         "file": None,
         "attribute": "",
         "values": {},
+        "worker": False,
         "record": False,
         "most_events": 0,
     }
@@ -267,6 +270,8 @@ def order_for(
         module, file, attribute = _place(loaded.reference)
         defaults = {parameter.name: parameter.default for parameter in loaded.parameters}
         order.update(module=module, file=file, attribute=attribute, values={**defaults, **values})
+        # Plain code itself, which so many threads run: the reference leads to no description of them.
+        order["worker"] = getattr(plain.workers, "__module__", None) == described.__name__
         if file is not None:
             first.append(os.path.dirname(file))
         else:
