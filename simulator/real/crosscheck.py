@@ -76,11 +76,13 @@ class ForcedRun:
     outcome: Outcome | None
     difference: object | None
     of: str = "generators"
+    unforced: str = ""
+    """Why it was not forced after all; empty where it was."""
 
     @property
     def agrees(self) -> bool:
         """Whether real threads did, step for step, what the model says."""
-        return self.difference is None
+        return self.difference is None and not self.unforced
 
     def to_dict(self) -> dict[str, Any]:
         """The run in plain types."""
@@ -89,6 +91,7 @@ class ForcedRun:
             "schedule": str(self.schedule),
             "of": self.of,
             "agrees": self.agrees,
+            "unforced": self.unforced or None,
             "difference": None if self.difference is None else str(self.difference),
             "outcome": None if self.outcome is None else str(self.outcome),
         }
@@ -264,7 +267,7 @@ class CrossCheck:
     @property
     def disagreements(self) -> tuple[ForcedRun, ...]:
         """Forced runs that differ from the model: a bug in the model, or in the forcing."""
-        return tuple(run for run in self.forced if not run.agrees)
+        return tuple(run for run in self.forced if not run.agrees and not run.unforced)
 
     @property
     def cycles(self) -> tuple[NaturalCycle, ...]:
@@ -450,6 +453,9 @@ def force_code(threads: Threads) -> Forcing:
         with PlainForcing(threads, timeout=timeout) as walked:
             for schedule, shows in wanted.items():
                 run = replay(threads.program, schedule)
+                if why := walked.cannot(run):
+                    yield ForcedRun(tuple(shows), schedule, None, None, of="the plain code", unforced=why)
+                    continue
                 forced, difference = walked.force(run)
                 ended = None
                 if forced.outcome is not None:
@@ -720,11 +726,14 @@ def _forced(found: CrossCheck) -> str:
 
     if not found.forced:
         return "Forced on real threads: nothing, for there was no schedule to force"
-    runs = sorted(found.forced, key=lambda run: (run.agrees, not _shows_a_finding(run)))
+    runs = sorted(found.forced, key=lambda run: (run.agrees or bool(run.unforced), not _shows_a_finding(run)))
     lines = []
     for run in runs[:MAX_SHOWN]:
         ended = str(run.outcome) if run.outcome is not None else "stopped there"
-        verdict = "as the model, step for step" if run.agrees else f"DIFFER at {run.difference}"
+        if run.unforced:
+            verdict = f"not forced: {run.unforced}"
+        else:
+            verdict = "as the model, step for step" if run.agrees else f"DIFFER at {run.difference}"
         lines.append(["\n".join(run.shows), str(run.schedule), ended, verdict])
     table = _table(["shows", "schedule", "ended", "real threads"], lines)
     more = len(runs) - len(lines)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
+from simulator.errors import UsageError
+from simulator.ops import Acquire, Read, Release, Update
 from simulator.real.force import Instrumented
 from simulator.real.forced import Difference, Forced
 from simulator.scenario import Plain
@@ -26,10 +28,13 @@ def force_threads(
 ) -> tuple[Forced, Difference | None]:
     """Make real threads walk one schedule through the unmodified code, and say where they differ from the model, if they do.
 
-    Raises ScheduleError for a schedule that does not fit the program.
+    Raises ScheduleError for a schedule that does not fit the program, UsageError for one that cannot be forced.
     """
+    run = replay(threads.program, schedule)
     with PlainForcing(threads, timeout=timeout) as forcing:
-        return forcing.force(replay(threads.program, schedule))
+        if why := forcing.cannot(run):
+            raise UsageError(why)
+        return forcing.force(run)
 
 
 class PlainForcing:
@@ -50,6 +55,25 @@ class PlainForcing:
 
     def __exit__(self, *error: object) -> None:
         self._instrumented.__exit__(*error)
+
+    def cannot(self, run: Run) -> str:
+        """Why a run cannot be forced, as a line; empty where it can.
+
+        C code that looks at several shared things does so in one go: a real thread cannot be stopped in its midst to let
+        another one move, though in a build without the GIL that may well happen.
+        """
+        on_its_way: dict[str, int] = {}
+        for visit in sorted(self._threads.visits(run), key=lambda visit: visit.step or 0):
+            if visit.step is None or visit.operation in (Acquire(GIL), Release(GIL)):
+                continue
+            inside = visit.site is None and isinstance(visit.operation, Read | Update)
+            since = on_its_way.get(visit.thread, 0)
+            others = {event.thread for event in run.events[since : visit.step - 1]} - {visit.thread}
+            if inside and others:
+                where = run.events[visit.step - 1].where
+                return f"{where}: step {visit.step} is in the midst of C code, where {visit.thread} cannot be stopped"
+            on_its_way[visit.thread] = visit.step
+        return ""
 
     def force(self, run: Run) -> tuple[Forced, Difference | None]:
         """Real threads on the schedule of one run of the model, on fresh state; and the first difference, if there is one.

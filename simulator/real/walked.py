@@ -58,9 +58,11 @@ class Walked:
 def walk_plain(threads: Threads, run: Run, times: int = 1) -> Walked:
     """Make real threads walk the schedule of a run through the plain code itself.
 
-    Raises UsageError where `times` is not above 0, or setup or workers are at fault.
+    Raises UsageError where `times` is not above 0, the schedule cannot be forced, or setup or workers are at fault.
     """
     with PlainForcing(threads) as forcing:
+        if why := forcing.cannot(run):
+            raise UsageError(why)
         return _walked(lambda: forcing.force(run), times)
 
 

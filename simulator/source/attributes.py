@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
-import functools
+import enum
 import inspect
 import types
+from abc import abstractmethod
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -51,26 +52,25 @@ class Attributes(Sharing):
         """`owner.name`."""
         owner = self.seen(owner)
         found = self._find(owner, name, site)
-        if found.how == "step":
+        if found.how in ("value", "call"):
+            self.quiet(site)
+        while found.how == "step":
             yield from self.hold()
             self.is_at(site)
-            value = yield Read(found.what)
-            found = self._present(value, owner, name, site)
-        else:
-            self.quiet(site)
+            found = self._read((yield Read(found.what)), found, owner, name, site)
         if found.how == "call":
             return (yield from self.follow(found.what, found.arguments, {}, None))
+        if found.how == "whole":
+            return getattr((yield from self.all_of(owner, site)), name)
         return found.what
 
-    def _present(self, value: Any, owner: Any, name: str, site: int | None) -> Found:
-        """What was read, or what stands in for an attribute that is not there."""
-        if value is not ABSENT:
-            return Found("value", value)
-        if isinstance(owner, Ref):
-            return self._of_class(owner, owner.type, name, site)
-        if isinstance(owner, type):
-            raise AttributeError(f"type object {owner.__name__!r} has no attribute {name!r}")
-        raise AttributeError(f"module {owner.__name__!r} has no attribute {name!r}")
+    @abstractmethod
+    def all_of(self, owner: Ref, site: int | None) -> Steps:
+        """All of a container, in one go."""
+
+    def _read(self, value: Any, found: Found, owner: Any, name: str, site: int | None) -> Found:
+        """What was read, or where to look next when there was nothing."""
+        return Found("value", value) if value is not ABSENT else self._look(owner, found.arguments, name, site)
 
     def _find(self, owner: Any, name: str, site: int | None) -> Found:
         if type(owner) is Ref:
@@ -89,7 +89,9 @@ class Attributes(Sharing):
         if isinstance(owner, ModuleType):
             return self._find_static(owner, name)
         if isinstance(owner, type):
-            return self._find_in_class(owner, name)
+            if isinstance(owner, enum.EnumMeta) or not is_of_python(owner):
+                return Found("value", getattr(owner, name))
+            return self._look(owner, owner.__mro__, name, site)
         if is_of_python(type(owner)):
             return self._find_private(owner, name, site)
         return Found("value", getattr(owner, name))
@@ -112,64 +114,92 @@ class Attributes(Sharing):
         if not (isinstance(attribute, FunctionType) and owner.kind != "object"):
             is_constant, found = self.shared.constant(owner, Item("attribute", name))
             if not is_constant:
-                return Found("step", found)
+                return Found("step", found, owner.type.__mro__)
             if found is not ABSENT:
                 return Found("value", found)
-        return self._of_class(owner, owner.type, name, site)
+        return self._look(owner, owner.type.__mro__, name, site)
 
     def _got(self, attribute: property, owner: Any, kind: type, name: str) -> Found:
         if attribute.fget is None:
             raise AttributeError(f"property {name!r} of {kind.__name__!r} object has no getter")
         return Found("call", attribute.fget, (owner,))
 
-    def _of_class(self, owner: Any, kind: type, name: str, site: int | None) -> Found:
-        """An attribute that an instance has not itself."""
-        attribute = inspect.getattr_static(kind, name, ABSENT)
-        if attribute is ABSENT or is_slot(attribute):
-            fallback = inspect.getattr_static(kind, "__getattr__", None)
-            if isinstance(fallback, FunctionType):
-                return Found("call", fallback, (owner, name))
-            raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
+    def _look(self, owner: Any, chain: tuple[type, ...], name: str, site: int | None) -> Found:
+        """An attribute that the classes of a chain may have: of an instance, of a class, or of `super()`."""
+        for number, base in enumerate(chain):
+            location = self.shared.location(base, Item("attribute", name))
+            if location in self.shared.memory:
+                return Found("step", location, chain[number + 1 :])
+            if name in vars(base):
+                attribute = vars(base)[name]
+                if not is_slot(attribute):
+                    return self._of_class(owner, base, attribute, name, site)
+                if isinstance(owner, Ref) and owner.kind != "object" and not is_of_python(base):
+                    return Found("whole", name)
+                if not isinstance(owner, Ref | type):
+                    return Found("value", attribute.__get__(owner))
+                if isinstance(owner, type):
+                    return Found("value", attribute)
+        return self._unfound(owner, name)
+
+    def _unfound(self, owner: Any, name: str) -> Found:
+        if isinstance(owner, Super):
+            raise AttributeError(f"'super' object has no attribute {name!r}")
+        if isinstance(owner, ModuleType):
+            raise AttributeError(f"module {owner.__name__!r} has no attribute {name!r}")
+        if isinstance(owner, type):
+            return Found("value", getattr(owner, name))
+        kind = type_of(owner)
+        fallback = inspect.getattr_static(kind, "__getattr__", None)
+        if isinstance(fallback, FunctionType):
+            return Found("call", fallback, (owner, name))
+        raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
+
+    def _of_class(self, owner: Any, base: type, attribute: Any, name: str, site: int | None) -> Found:
+        """What an attribute of a class is to an instance, to the class, or to `super()`."""
+        instance = owner.owner if isinstance(owner, Super) else owner
+        is_class = isinstance(instance, type)
+        kind = instance if is_class else type_of(instance)
         if isinstance(attribute, FunctionType):
-            return Found("value", bound(attribute, owner))
+            return Found("value", attribute if is_class else bound(attribute, instance))
         if isinstance(attribute, staticmethod):
             return Found("value", attribute.__func__)
         if isinstance(attribute, classmethod):
             return Found("value", Bound(attribute.__func__, kind))
+        if is_class and not isinstance(owner, Super):
+            if hasattr(type(attribute), "__get__"):
+                return Found("value", getattr(owner, name))
+            return self._find_static(base, name)
         if isinstance(attribute, property):
-            return self._got(attribute, owner, kind, name)
+            return self._got(attribute, instance, kind, name)
         if isinstance(attribute, types.MethodDescriptorType | types.WrapperDescriptorType):
-            return Found("value", Bound(name, owner) if isinstance(owner, Ref) else getattr(owner, name))
-        if isinstance(attribute, functools.partialmethod) or is_descriptor(attribute):
+            return Found(
+                "value", Bound(name, instance) if isinstance(instance, Ref) else attribute.__get__(instance, kind)
+            )
+        if isinstance(attribute, types.ClassMethodDescriptorType):
+            return Found("value", attribute.__get__(None, kind))
+        if (
+            isinstance(attribute, types.GetSetDescriptorType)
+            and isinstance(instance, Ref)
+            and instance.kind != "object"
+        ):
+            return Found("whole", name)
+        if is_descriptor(attribute):
+            if not isinstance(instance, Ref) and not is_of_python(type(attribute)):
+                # C code's, or that of an enum's member: what it does is Python's business.
+                return Found("value", attribute.__get__(instance, kind))
             raise self.wrong(
                 f"uses {kind.__name__}.{name}, {say(attribute)}: a descriptor that cannot be followed; a property can",
                 site,
             )
-        for base in kind.__mro__:
-            if name in vars(base):
-                return self._find_static(base, name)
-        return Found("value", attribute)
+        return self._find_static(base, name)
 
     def _find_static(self, owner: type | ModuleType, name: str) -> Found:
         """An attribute of a class itself, or of a module."""
         is_constant, found = self.shared.constant(owner, Item("attribute", name))
         if not is_constant:
-            return Found("step", found)
+            return Found("step", found, ())
         return Found("value", getattr(owner, name) if found is ABSENT else found)
-
-    def _find_in_class(self, owner: type, name: str) -> Found:
-        for base in owner.__mro__:
-            if name in vars(base):
-                attribute = vars(base)[name]
-                if isinstance(attribute, classmethod):
-                    return Found("value", Bound(attribute.__func__, owner))
-                if isinstance(attribute, staticmethod):
-                    return Found("value", attribute.__func__)
-                if base.__module__ == "builtins" or hasattr(type(attribute), "__get__"):
-                    return Found("value", getattr(owner, name))
-                return self._find_static(base, name)
-        is_constant, found = self.shared.constant(owner, Item("attribute", name))
-        return Found("value", getattr(owner, name)) if is_constant else Found("step", found)
 
     def _find_private(self, owner: Any, name: str, site: int | None) -> Found:
         """An attribute of an object that only this thread knows."""
@@ -184,40 +214,12 @@ class Attributes(Sharing):
         held = attributes(owner)
         if name in held:
             return Found("value", held[name])
-        if attribute is ABSENT or isinstance(attribute, FunctionType | staticmethod | classmethod):
-            return self._of_class(owner, kind, name, site)
-        if is_descriptor(attribute) and not is_slot(attribute) and not is_of_python(type(attribute)):
-            # C code's, or that of an enum's member: what it does is Python's business.
-            return Found("value", getattr(owner, name))
-        return self._of_class(owner, kind, name, site)
+        return self._look(owner, kind.__mro__, name, site)
 
     def _find_super(self, owner: Super, name: str, site: int | None) -> Found:
         instance = owner.owner
-        kind = instance if isinstance(instance, type) else type_of(instance)
-        chain = kind.__mro__
-        for base in chain[chain.index(owner.after) + 1 :]:
-            if name not in vars(base):
-                continue
-            attribute = vars(base)[name]
-            if isinstance(attribute, FunctionType):
-                is_class = isinstance(instance, type)
-                return Found("value", attribute if is_class else bound(attribute, instance))
-            if isinstance(attribute, property):
-                return self._got(attribute, instance, kind, name)
-            if isinstance(attribute, classmethod):
-                return Found("value", Bound(attribute.__func__, kind))
-            if isinstance(attribute, staticmethod):
-                return Found("value", attribute.__func__)
-            if isinstance(instance, Ref) and isinstance(
-                attribute, types.MethodDescriptorType | types.WrapperDescriptorType
-            ):
-                return Found("value", Bound(name, instance))
-            if not isinstance(instance, Ref) and hasattr(attribute, "__get__"):
-                return Found("value", attribute.__get__(instance, kind))
-            if hasattr(attribute, "__get__"):
-                raise self.wrong(f"uses {base.__name__}.{name}, a descriptor that cannot be followed", site)
-            return self._find_static(base, name)
-        raise AttributeError(f"'super' object has no attribute {name!r}")
+        chain = (instance if isinstance(instance, type) else type_of(instance)).__mro__
+        return self._look(owner, chain[chain.index(owner.after) + 1 :], name, site)
 
     def super(self, after: type, owner: Any) -> Super:
         """`super()`."""

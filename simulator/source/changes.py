@@ -50,7 +50,10 @@ def _method(method: str, names: tuple[str, ...]) -> Callable[..., Frozen]:
 
 def applied(held: Any, method: str, arguments: tuple[Any, ...], keywords: Keywords) -> Any:
     """What a method returns, called on a container that belongs to nobody else."""
-    given = [slice(*each) if isinstance(each, Span) else each for each in arguments]
+    given = [
+        slice(*each) if isinstance(each, Span) else thaw(each) if isinstance(each, Frozen) else each
+        for each in arguments
+    ]
     if method.startswith("heapq."):
         return getattr(heapq, method.removeprefix("heapq."))(held, *given)
     if method == "list.take":

@@ -25,7 +25,7 @@ from simulator.source.kinds import (
     special,
 )
 from simulator.source.running import Steps
-from simulator.source.shared import ABSENT, Frozen, Item, Ref, thaw
+from simulator.source.shared import ABSENT, Frozen, Item, Ref, freeze, thaw
 
 __all__ = ["Containers"]
 
@@ -37,7 +37,9 @@ _LOOKS_ONLY = {
 """Methods that change nothing."""
 _FACTORIES = (int, float, str, bool, complex, bytes, tuple, frozenset, list, dict, set, collections.deque)
 """Types that make their empty value in C code, so that looking up what is missing is one step."""
-_TAKES_MANY = ("extend", "extendleft", "update", "__ior__", "__iadd__", "subtract")
+_TAKES_MANY = {
+    "extend", "extendleft", "update", "subtract", "difference_update", "intersection_update", "symmetric_difference_update",
+}  # fmt: skip
 """Methods whose arguments are taken apart by C code: what is Python code among them has to be done before."""
 
 
@@ -58,8 +60,11 @@ class Containers(Attributes):
             self.quiet(site)
             self._look_up(owner, key, site)
             missing = special(owner, "__missing__")
-            if isinstance(missing, FunctionType) and not self._holds(owner, key):
-                return (yield from self.follow(missing, (owner, key), {}, None))
+            if missing is not None and not self._holds(owner, key):
+                if isinstance(missing, FunctionType):
+                    return (yield from self.follow(missing, (owner, key), {}, None))
+                if owner.default_factory is not None:
+                    owner[key] = yield from self.call(None, owner.default_factory)
             return owner[key]
         item = self._item(owner, key, site)
         if item is None:
@@ -247,7 +252,7 @@ class Containers(Attributes):
         location = self.shared.writes(owner, Item("all", None))
         given = []
         for each in arguments:
-            given.append((yield from self.share(each, site)))
+            given.append(each if self._is_value(each) else (yield from self.share(each, site)))
         named = []
         for name, each in sorted(keywords.items()):
             named.append((name, (yield from self.share(each, site))))
@@ -256,6 +261,9 @@ class Containers(Attributes):
         self.is_at(site)
         before = yield change(location, method, tuple(given), tuple(named))
         return applied(thaw(before), method, tuple(given), tuple(named))
+
+    def _is_value(self, thing: Any) -> bool:
+        return isinstance(thing, Frozen)
 
     def _comparable(self, owner: Ref, method: str, given: list[Any], site: int | None) -> None:
         """Raise where C code would compare shared objects by what is in them."""
@@ -297,7 +305,7 @@ class Containers(Attributes):
             if self._takes_many(name):
                 taken = []
                 for each in arguments:
-                    taken.append((yield from self._values_of(each, owner)))
+                    taken.append((yield from self.value_of(each, site)))
                 arguments = tuple(taken)
             result = yield from self.change(owner, name, arguments, keywords, site)
         yield from self.switch("call")
@@ -313,12 +321,23 @@ class Containers(Attributes):
     def _takes_many(self, name: str) -> bool:
         return name in _TAKES_MANY
 
-    def _values_of(self, thing: Any, owner: Ref) -> Steps:
-        """An iterable, or a mapping, as a value that C code can take apart."""
+    def value_of(self, thing: Any, site: int | None) -> Steps:
+        """An iterable, or a mapping, as a value that C code can take apart later."""
         taken = yield from self.unpack(thing)
-        if owner.kind == "dict" and isinstance(taken, dict):
-            return tuple(taken.items())
-        return tuple(taken) if not is_shared(taken) and hasattr(taken, "__iter__") else taken
+        frozen = self._as_frozen(taken)
+        if frozen is None:
+            return taken
+        parts = []
+        for each in frozen.items:
+            parts.append((yield from self.share(each, site)))
+        return Frozen(frozen.type, tuple(parts))
+
+    def _as_frozen(self, taken: Any) -> Frozen | None:
+        if isinstance(taken, dict | set):
+            return Frozen(dict if isinstance(taken, dict) else set, freeze(taken).items)
+        if is_shared(taken) or isinstance(taken, str | bytes | frozenset) or not hasattr(taken, "__iter__"):
+            return None
+        return Frozen(list, tuple(taken))
 
     def _item_method(self, site: int | None, owner: Ref, name: str, arguments: tuple[Any, ...]) -> Steps:
         key = self.seen(arguments[0])
@@ -405,6 +424,9 @@ class Containers(Attributes):
         return self._holds(held, thing)
 
     def _compares_python(self, held: Any, thing: Any) -> bool:
+        if isinstance(thing, Ref) and self._escaped:
+            # What stands in the container may be the same object, from before it was shared.
+            return True
         if not may_be_compared(thing) or (is_private_object(thing) and special(thing, "__eq__") is not object.__eq__):
             return True
         return isinstance(held, list | tuple | collections.deque) and any(

@@ -21,7 +21,9 @@ __all__ = ["generated"]
 
 def generated(function: FunctionType, arguments: tuple[Any, ...]) -> Callable[..., Steps] | None:
     """What to do instead of calling a function that `@dataclass` wrote; None for any other."""
-    if not function.__code__.co_filename.startswith("<") or not arguments:
+    # The __repr__ is wrapped once more, so that it does not go round in circles.
+    written: FunctionType = getattr(function, "__wrapped__", function)
+    if not written.__code__.co_filename.startswith("<") or not arguments:
         return None
     kind = type_of(arguments[0])
     if not hasattr(kind, "__dataclass_fields__"):

@@ -6,6 +6,8 @@ walker's generators may not ask for identity (`walk.py`).
 
 from __future__ import annotations
 
+import enum
+import functools
 import inspect
 import sys
 import types
@@ -16,6 +18,7 @@ from simulator.source.shared import ABSENT, FIXED, Bound, Inner, Ref
 
 __all__ = [
     "Me",
+    "Stopped",
     "Super",
     "View",
     "bound",
@@ -57,6 +60,18 @@ class Super(NamedTuple):
 
     after: type
     owner: Any
+
+
+class Stopped(Exception):
+    """`StopIteration` on its way through rewritten code, which is generators: Python would make a RuntimeError of it there."""
+
+    @property
+    def value(self) -> Any:
+        """What a generator returned."""
+        return self.args[0] if self.args else None
+
+
+Stopped.__name__ = Stopped.__qualname__ = "StopIteration"
 
 
 class Me:
@@ -101,17 +116,24 @@ def is_ours(thing: Any) -> bool:
 
 def is_private_object(thing: Any) -> bool:
     """Whether a thing is an instance of a Python class that only this thread knows."""
-    return is_of_python(type(thing)) and not isinstance(thing, BaseException)
+    return is_of_python(type(thing)) and not isinstance(thing, BaseException | enum.Enum)
 
 
 def is_of_python(kind: Any) -> bool:
     """Whether a class was written in Python, and is neither one of ours nor one that stands for values."""
+    return _is_of_python(kind)
+
+
+@functools.cache
+def _is_of_python(kind: Any) -> bool:
     if not kind.__flags__ & _HEAP:
         return False
     top = kind.__module__.partition(".")[0]
     if top == "simulator":
         return not kind.__module__.startswith("simulator.source")
-    return top not in _VALUES and not (top.startswith("_") and top in sys.stdlib_module_names)
+    if top not in sys.stdlib_module_names or top == "__main__":
+        return True
+    return top not in _VALUES and any(isinstance(each, FunctionType) for each in vars(kind).values())
 
 
 def is_fixed(thing: Any) -> bool:

@@ -67,7 +67,20 @@ class Locks(Loops):
         """Give a lock back."""
         yield from self.hold()
         self.is_at(None)
-        yield Release(lock.name)
+        try:
+            yield Release(lock.name)
+        except RuntimeError:
+            # It was free, or another thread holds it, and may have its lock given back where it is a plain one.
+            if lock.kind == "rlock":
+                raise RuntimeError("cannot release un-acquired lock") from None
+            if not (yield TryAcquire(lock.name)):
+                raise self.wrong(
+                    f"gives back {lock!r}, which another thread holds: locks that one thread takes and another gives back "
+                    "cannot be followed",
+                    None,
+                ) from None
+            yield Release(lock.name)
+            raise RuntimeError("release unlocked lock") from None
 
 
 def makes_lock(function: Any) -> bool:

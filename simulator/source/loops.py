@@ -13,11 +13,12 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from simulator.source.containers import Containers
-from simulator.source.kinds import View, is_container, is_same, special, type_name
+from simulator.source.kinds import Stopped, View, is_container, is_same, special, type_name
 from simulator.source.running import Steps
 from simulator.source.shared import Ref
 
 __all__ = ["Cursor", "Given", "Loops"]
+
 
 class Given(NamedTuple):
     """An item that a lazy loop comes to: no operation."""
@@ -28,19 +29,19 @@ class Given(NamedTuple):
 class Cursor:
     """How far a loop has come."""
 
-    __slots__ = ("how", "index", "over", "size", "value")
+    __slots__ = ("how", "index", "mark", "over", "value")
 
     def __init__(self, how: str, over: Any) -> None:
         self.how = how
         """What it goes over: "list", "keys" …, "native" (an iterator of Python's), "next" (one written in Python), "lazy"."""
         self.over = over
         self.index = 0
-        self.size = -1
+        self.mark: object = None
         self.value: Any = None
 
-    def of_size(self, size: int) -> Cursor:
-        """Itself, which knows now how many items there are."""
-        self.size = size
+    def marked(self, mark: object) -> Cursor:
+        """Itself, which knows now what must stay as it is."""
+        self.mark = mark
         return self
 
     def put(self, value: Any) -> bool:
@@ -58,18 +59,18 @@ class Cursor:
 
     def future_state(self) -> tuple[object, ...]:
         """For merging: all of it."""
-        return (self.how, self.index, self.over, self.size, self.value)
+        return (self.how, self.index, self.over, self.mark, self.value)
 
 
 class Loops(Containers):
     """`for`, and all that takes an iterable apart."""
 
     def iterate(self, iterable: Any, site: int | None = None) -> Steps:
-        """The beginning of a loop. Dicts, sets and deques are looked at here: their iterators know how many items there were."""
+        """The beginning of a loop. Dicts, sets and deques are looked at here: their iterators notice that they change."""
         iterable = self.seen(iterable)
         counted = self._counted(iterable)
         if counted is not None:
-            return counted.of_size(len((yield from self.all_of(counted.over, site))))
+            return counted.marked(_mark((yield from self.all_of(counted.over, site))))
         self.quiet(site)
         if isinstance(iterable, Cursor):
             return iterable
@@ -122,7 +123,7 @@ class Loops(Containers):
             self.quiet(site)
             try:
                 value = yield from self.call(None, special(cursor.over, "__next__"), cursor.over)
-            except StopIteration:
+            except Stopped:
                 return False
             return cursor.put(value)
         over = self.seen(cursor.over)
@@ -174,10 +175,10 @@ class Loops(Containers):
     def _next_of(self, cursor: Cursor, held: Any) -> bool:
         """The next item of a container as it is now; dicts, sets and deques notice that they have changed."""
         if cursor.how not in ("list", "bytearray"):
-            if cursor.size < 0:
+            if cursor.mark is None:
                 # It was this thread's own when the loop began.
-                cursor.size = len(held)
-            elif len(held) != cursor.size:
+                cursor.mark = _mark(held)
+            elif cursor.mark != _mark(held):
                 if isinstance(held, collections.OrderedDict):
                     raise RuntimeError("OrderedDict mutated during iteration")
                 kind = "dictionary" if isinstance(held, dict) else "deque" if cursor.how == "deque" else "Set"
@@ -207,6 +208,11 @@ class Loops(Containers):
         while (yield from self.advance(cursor, None)):
             made.append(cursor.value)
         return made
+
+
+def _mark(held: Any) -> object:
+    """What may not change while a builtin container is gone through: most count their items, some notice every change."""
+    return tuple(held) if isinstance(held, collections.OrderedDict | collections.deque) else len(held)
 
 
 def _by_number(walker: Loops, thing: Any) -> Generator[Any, Any, Any]:

@@ -13,7 +13,7 @@ from types import MethodType, ModuleType
 from typing import Any
 
 from simulator.ops import show_value
-from simulator.source.shared import ABSENT, Bound, Frozen, Item, Place, Ref, Shared, attributes, freeze
+from simulator.source.shared import ABSENT, Bound, Frozen, Item, Place, Ref, Shared, attributes, fill, freeze
 from simulator.values import value_key
 
 __all__ = ["Mirror"]
@@ -151,12 +151,7 @@ class Mirror:
                 (dict if isinstance(target, dict) else list).__setitem__(target, item.key, value)
         elif isinstance(value, Frozen):
             target.clear()
-            if isinstance(target, dict):
-                dict.update(target, dict(value.items))
-            elif isinstance(target, set):
-                set.update(target, value.items)
-            else:
-                target.extend(value.items)
+            fill(target, value.items)
 
     # -- from real objects to the model
 

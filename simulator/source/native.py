@@ -24,6 +24,7 @@ from simulator.source.kinds import (
     is_container,
     is_of_python,
     is_one_of,
+    is_ours,
     is_private_object,
     name_of,
     special,
@@ -78,6 +79,8 @@ class Native(Locks):
     def native(self, site: int | None, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
         """One step that touches nothing shared, or a look at the shared containers that it is given."""
         owner = getattr(function, "__self__", None)
+        if isinstance(owner, list | collections.deque) and self._is_search(function, arguments):
+            return (yield from self._search(owner, function, arguments[0]))
         known = self.seen(owner)
         if isinstance(known, Ref) and not isinstance(owner, Ref):
             # A method of a container that was this thread's own when the method was taken.
@@ -98,6 +101,26 @@ class Native(Locks):
                 result = self._run(function, given, named)
         yield from self.switch("call")
         return result
+
+    def _is_search(self, function: Any, arguments: tuple[Any, ...]) -> bool:
+        name = function.__name__
+        return name in ("index", "remove", "count") and len(arguments) == 1 and is_ours(self.seen(arguments[0]))
+
+    def _search(self, owner: Any, function: Any, thing: Any) -> Steps:
+        """`index`, `remove` and `count` of a list of this thread's own, for a thing that Python code may compare."""
+        found = []
+        for number, each in enumerate(owner):
+            if self.same(each, thing) or (yield from self.truth((yield from self.binary("eq", each, thing)))):
+                found.append(number)
+        name = function.__name__
+        if name == "count":
+            return len(found)
+        if not found:
+            raise ValueError("list.remove(x): x not in list" if name == "remove" else f"{thing!r} is not in list")
+        if name == "remove":
+            del owner[found[0]]
+            return None
+        return found[0]
 
     def _run(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         return function(*arguments, **keywords)
@@ -161,13 +184,14 @@ class Native(Locks):
         if isinstance(owner, types.GeneratorType):
             raise self.wrong(f"runs the generator {name}, which cannot be followed", site)
         keeps = is_one_of(function, _KEEPING) or isinstance(owner, CONTAINERS) or _is_tuple_maker(function)
-        if not keeps and not is_one_of(function, (sorted, min, max)):
-            for each in (*given, *keywords.values()):
-                if _is_callback(each) and not is_one_of(function, (collections.defaultdict, types.MethodType)):
-                    raise self.wrong(
-                        f"gives a function to {name}, which is C code or the library's: what it calls cannot be followed",
-                        site,
-                    )
+        if (
+            not keeps
+            and not is_one_of(function, (sorted, min, max))
+            and any(map(_is_callback, (*given, *keywords.values())))
+        ):
+            raise self.wrong(
+                f"gives a function to {name}, which is C code or the library's: what it calls cannot be followed", site
+            )
         if (
             module not in _QUIET
             and not isinstance(function, type)

@@ -263,7 +263,7 @@ class _Function:
 
     def handler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
         """`except`."""
-        kind = None if node.type is None else self.expr(node.type)
+        kind = None if node.type is None else _tell("caught", self.expr(node.type))
         return _located(ast.ExceptHandler(kind, node.name, self.block(node.body)), node)
 
     def _through(self, node: ast.stmt) -> ast.ExceptHandler:
@@ -296,7 +296,8 @@ class _Function:
             if each is not None
         ]
         keywords = ast.Dict([ast.Constant(each) for each, _ in named], [value for _, value in named])
-        return ast.Call(_name("_sim_Inner"), [_name(made), ast.Constant(name), defaults, keywords], [])
+        code = nested_code(self.code, node, name)
+        return ast.Call(_name("_sim_Inner"), [_name(made), ast.Constant(code.co_qualname), defaults, keywords], [])
 
     def assign(self, target: ast.expr, value: ast.expr) -> list[ast.stmt]:
         """`target = value`, whose value is rewritten already."""

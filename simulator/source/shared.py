@@ -43,6 +43,7 @@ __all__ = [
     "Ref",
     "Shared",
     "attributes",
+    "fill",
     "freeze",
     "thaw",
 ]
@@ -157,7 +158,20 @@ class Inner:
 
     def future_state(self) -> tuple[object, ...]:
         """For merging: the function with what it closes over."""
-        return (self.function,)
+        return (self.function, self.name)
+
+    def __call__(self, *_: object, **__: object) -> Any:
+        raise ProgramError(f"{here()}the function {self.name!r} is called by C code, which cannot be followed")
+
+    def like_python(self) -> Callable[..., Any]:
+        """A function that takes the same arguments and does nothing: it complains of wrong ones as Python does."""
+        _, *parameters = inspect.signature(self.function).parameters.values()
+        taken = inspect.Signature(
+            [each.replace(default=None) if each.default is not each.empty else each for each in parameters]
+        )
+        made: FunctionType = eval(f"lambda {str(taken)[1:-1]}: None")
+        made.__qualname__ = self.name
+        return made
 
 
 class Item(NamedTuple):
@@ -218,17 +232,23 @@ def thaw(frozen: Frozen) -> Any:
         collections.deque.__init__(made, frozen.items, *frozen.extra)
         return made
     made = kind.__new__(kind)
-    if issubclass(kind, dict):
-        if issubclass(kind, collections.defaultdict):
-            made.default_factory = frozen.extra[0]
-        base = collections.OrderedDict if issubclass(kind, collections.OrderedDict) else dict
-        for key, value in frozen.items:
-            base.__setitem__(made, key, value)
-    elif issubclass(kind, set):
-        set.update(made, frozen.items)
-    else:
-        (bytearray if issubclass(kind, bytearray) else list).extend(made, frozen.items)
+    if issubclass(kind, collections.defaultdict):
+        made.default_factory = frozen.extra[0]
+    fill(made, frozen.items)
     return made
+
+
+def fill(container: Any, items: Iterable[Any]) -> None:
+    """Put items (pairs, for a dict) into an empty container, past all methods written in Python."""
+    if isinstance(container, dict):
+        base = collections.OrderedDict if isinstance(container, collections.OrderedDict) else dict
+        for key, value in items:
+            base.__setitem__(container, key, value)
+    elif isinstance(container, set):
+        set.update(container, items)
+    else:
+        kind = next(each for each in (bytearray, collections.deque, list) if isinstance(container, each))
+        kind.extend(container, items)
 
 
 class Shared:

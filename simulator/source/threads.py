@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 from simulator.bodies import Answer, Raised
 from simulator.errors import InternalError, ProgramError, SimulatorError, UsageError, nearest
 from simulator.machine import Machine
-from simulator.ops import Acquire, Add, Operation, Release, Update, operation_key
+from simulator.ops import Acquire, Add, Operation, Read, Release, Update, Write, operation_key
 from simulator.program import Program
 from simulator.scenario import Plain
 from simulator.source.find import syntax_of
@@ -238,12 +238,17 @@ class Threads:
                     log.append(Visit(event.thread, None, None, number, event.operation))
                     return
                 raise InternalError(f"thread {event.thread!r} ended before its step {number}")
-            log.append(self._visit(walker, number, event))
+            log.append(self._visit(walker, number, event, log))
             answer = _answer(event)
         _next(generator, answer)
 
-    def _visit(self, walker: Walker, number: int, event: Event) -> Visit:
+    def _visit(self, walker: Walker, number: int, event: Event, log: list[Visit]) -> Visit:
         if walker.at is None or event.operation in (Acquire(GIL), Release(GIL)):
+            last = _last_real(log)
+            in_passing = last is not None and log[last].step is None and not walker.inside
+            if last is not None and in_passing and isinstance(event.operation, Read | Write | Update):
+                # It has no bytecode of its own: it happens in what was passed last, before the next one is reached.
+                return log.pop(last)._replace(step=number, operation=event.operation)
             return Visit(event.thread, None, None, number, event.operation)
         code, site = self._sites[walker.at]
         return Visit(event.thread, code, site, number, event.operation)
@@ -364,6 +369,12 @@ def _next(generator: Steps, answer: Answer) -> Operation | None:
         return None
     except Exception:
         return None
+
+
+def _last_real(log: list[Visit]) -> int | None:
+    """The place of the last visit that real threads make, too."""
+    places = (place for place in reversed(range(len(log))) if log[place].operation not in (Acquire(GIL), Release(GIL)))
+    return next(places, None)
 
 
 def _answer(event: Event) -> Answer:

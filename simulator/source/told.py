@@ -15,6 +15,7 @@ from typing import Any
 from simulator.ops import Pause
 from simulator.source.kinds import (
     Me,
+    Stopped,
     View,
     is_container,
     is_hashable,
@@ -135,10 +136,10 @@ def _len(walker: Native, site: int | None, thing: Any) -> Steps:
 
 
 def _iter(walker: Native, site: int | None, thing: Any, *more: Any) -> Steps:
-    walker.quiet(site)
     if more:
+        walker.quiet(site)
         return walker.lazy(_until, thing, more[0])
-    return (yield from walker.iterate(thing))
+    return (yield from walker.iterate(thing, site))
 
 
 def _until(walker: Native, function: Any, sentinel: Any) -> Lazily:
@@ -156,15 +157,15 @@ def _next(walker: Native, site: int | None, cursor: Any, *default: Any) -> Steps
         if isinstance(seen, Cursor):
             if (yield from walker.advance(seen, None)):
                 return seen.value
-            raise StopIteration
+            raise Stopped
         function = special(seen, "__next__")
         if isinstance(function, FunctionType):
             return (yield from walker.follow(function, (seen,), {}, None))
         return next(seen)
-    except StopIteration as error:
+    except (StopIteration, Stopped) as error:
         if default:
             return default[0]
-        raise error from None
+        raise Stopped(*error.args) from None
 
 
 def _map(walker: Native, site: int | None, function: Any, *iterables: Any) -> Steps:

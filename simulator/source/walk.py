@@ -22,6 +22,7 @@ from simulator.ops import Add
 from simulator.source import operators
 from simulator.source.generated import generated
 from simulator.source.kinds import (
+    Stopped,
     View,
     is_container,
     is_of_python,
@@ -61,13 +62,16 @@ class Walker(Native):
     def call(self, site: int | None, function: Any, /, *arguments: Any, **keywords: Any) -> Steps:
         """`function(...)`."""
         function = self.seen(function)
+        if makes_lock(function):
+            self.quiet(site)
+            return self.new_lock(function)
         if isinstance(function, FunctionType):
             self.quiet(site)
             return (yield from self.follow(function, arguments, keywords, site))
         if isinstance(function, Inner):
             self.quiet(site)
             yield from self.switch("entry")
-            return (yield from function.function(self, *arguments, **keywords))
+            return (yield from self._begun(function.function, function, arguments, keywords))
         if isinstance(function, Bound):
             if isinstance(function.function, str):
                 return (yield from self._method(site, function.owner, function.function, arguments, keywords))
@@ -84,9 +88,6 @@ class Walker(Native):
         if isinstance(function, _GETTERS) and self._needs_walking(arguments):
             self.quiet(site)
             return (yield from self._getter(function, *arguments))
-        if makes_lock(function):
-            self.quiet(site)
-            return self.new_lock(function)
         if isinstance(function, staticmethod | classmethod):
             return (yield from self.call(site, function.__func__, *arguments, **keywords))
         called = special(function, "__call__")
@@ -138,9 +139,21 @@ class Walker(Native):
             return (yield from self.native(None, function, arguments, keywords))
         yield from self.switch("entry")
         try:
-            return (yield from rewritten(self, *arguments, **keywords))
+            return (yield from self._begun(rewritten, function, arguments, keywords))
         except RecursionError:
             raise self.wrong(f"calls {function.__qualname__} too deeply to be followed", site) from None
+
+    def _begun(
+        self, rewritten: Callable[..., Steps], function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Steps:
+        """The generator. Raises TypeError for arguments that do not fit, with Python's own words."""
+        try:
+            return rewritten(self, *arguments, **keywords)
+        except TypeError:
+            if isinstance(function, Inner):
+                function = function.like_python()
+            function(*arguments, **keywords)
+            raise
 
     def _rewritten(
         self, function: FunctionType, arguments: tuple[Any, ...], keywords: dict[str, Any], site: int | None
@@ -167,9 +180,6 @@ class Walker(Native):
         called = special(kind, "__call__")
         new = inspect.getattr_static(kind, "__new__", None)
         if not is_of_python(kind) or self._is_made_natively(kind, called, new):
-            if makes_lock(kind):
-                self.quiet(site)
-                return self.new_lock(kind)
             return (yield from self.native(site, kind, arguments, keywords))
         if isinstance(called, FunctionType):
             raise self.wrong(f"makes a {kind.__qualname__}, whose metaclass cannot be followed", site)
@@ -388,10 +398,8 @@ class Walker(Native):
             if not is_same(result, NotImplemented):
                 return result
         elif isinstance(old, Ref) and is_container(old) and function is not None:
-            taken = yield from self.unpack(value)
-            if old.kind in ("list", "deque") and name == "add":
-                taken = tuple(taken)
-            result = yield from self.change(old, f"__i{name}__", (self._operand(old, taken),), {}, site)
+            taken = yield from self.value_of(value, site)
+            result = yield from self.change(old, f"__i{name}__", (taken,), {}, site)
             return old if not is_same(result, NotImplemented) else (yield from self.binary(name, old, value, None))
         if is_ours(old) or is_ours(value):
             if isinstance(old, CONTAINERS) and name in ("add", "or", "and", "xor", "sub"):
@@ -402,14 +410,6 @@ class Walker(Native):
         if isinstance(value, Cursor):
             value = yield from self.collected(value)
         return operators.in_place(name, old, value)
-
-    def _operand(self, owner: Ref, taken: Any) -> Any:
-        """The right side as a value that can be shared."""
-        if isinstance(taken, set):
-            return frozenset(taken)
-        if isinstance(taken, dict):
-            return tuple(taken.items()) if owner.kind == "dict" else taken
-        return taken
 
     def _is_memory(self, owner: Any) -> bool:
         return owner is True or isinstance(self.seen(owner), Ref | type | ModuleType)
@@ -467,4 +467,12 @@ class Walker(Native):
         """What is raised: an exception that others know cannot be."""
         if isinstance(self.seen(thing), Ref):
             raise TypeError("exceptions must derive from BaseException")
-        return thing
+        if isinstance(thing, StopIteration):
+            return Stopped(*thing.args)
+        return Stopped if thing is StopIteration else thing
+
+    def caught(self, kinds: Any) -> Any:
+        """What an `except` catches."""
+        if isinstance(kinds, tuple):
+            return tuple(self.caught(each) for each in kinds)
+        return (StopIteration, Stopped) if kinds is StopIteration else kinds

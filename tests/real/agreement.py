@@ -103,6 +103,41 @@ class Sums:
         self.numbers[0] = sum([number for number in self.numbers])
 
 
+class Gone:
+    """Through everything in every way."""
+
+    def __init__(self) -> None:
+        self.table = {1: 1, 2: 2}
+        self.row = [3, 4]
+        self.found: object = None
+
+    def change(self) -> None:
+        self.table[3] = 3
+        self.row[0] = 5
+
+    def enumerated(self) -> None:
+        self.found = tuple(pair for pair in enumerate(self.table))
+
+    def zipped(self) -> None:
+        self.found = tuple(zip(self.row, self.table.values(), strict=False))
+
+    def mapped(self) -> None:
+        self.found = tuple(map(str, self.row))
+
+    def best(self) -> None:
+        self.found = (max(self.table), sorted(self.row), sum(self.row))[0]
+
+    def first(self) -> None:
+        self.found = next(iter(self.table.items()))
+
+    def some(self) -> None:
+        self.found = any(number > 4 for number in self.row)
+
+    def apart(self) -> None:
+        one, two = self.row
+        self.found = one + two
+
+
 class Pair:
     def __init__(self) -> None:
         self.first = threading.Lock()
@@ -171,6 +206,10 @@ PROGRAMS: dict[str, tuple[Plain, int]] = {
     "words": (of(Words, "count", "count"), 200),
     "walked": (of(Walked, "put", "add_up"), 200),
     "sums": (of(Sums, "run", "run"), 200),
+    **{
+        f"gone through: {way}": (of(Gone, "change", way), 200)
+        for way in ("enumerated", "zipped", "mapped", "best", "first", "some", "apart")
+    },
     "pair": (of(Pair, "forwards", "backwards"), 200),
     "class attribute": (of(Shared, "add", "add"), 200),
     "class attribute with a lock": (of(Shared, "add_safely", "add_safely"), 200),
@@ -187,6 +226,8 @@ def agreement(name: str, granularity: str) -> tuple[int, int, str]:
     first = ""
     with PlainForcing(threads) as walked:
         for run in explore(threads.program, scheduler="naive"):
+            if walked.cannot(run):
+                continue
             _, difference = walked.force(run)
             forced += 1
             agreed += difference is None
