@@ -100,7 +100,7 @@ class Sums:
 
     def run(self) -> None:
         self.twice = tuple(number * 2 for number in self.numbers if number > 1)
-        self.numbers[0] = sum([number for number in self.numbers])
+        self.numbers[0] = sum([number + 0 for number in self.numbers])
 
 
 class Gone:
@@ -149,7 +149,7 @@ class Pair:
             self.done += 1
 
     def backwards(self) -> None:
-        with self.second:
+        with self.second:  # noqa: SIM117
             with self.second:
                 if self.first.acquire(blocking=False):
                     try:
