@@ -726,9 +726,10 @@ def _forced(found: CrossCheck) -> str:
 
     if not found.forced:
         return "Forced on real threads: nothing, for there was no schedule to force"
-    runs = sorted(found.forced, key=lambda run: (run.agrees or bool(run.unforced), not _shows_a_finding(run)))
+    runs = sorted(found.forced, key=lambda run: (run.agrees, bool(run.unforced), not _shows_a_finding(run)))
+    told = [run for run in runs if run.shows or not run.agrees][:MAX_SHOWN]
     lines = []
-    for run in runs[:MAX_SHOWN]:
+    for run in told:
         ended = str(run.outcome) if run.outcome is not None else "stopped there"
         if run.unforced:
             verdict = f"not forced: {run.unforced}"
@@ -736,11 +737,13 @@ def _forced(found: CrossCheck) -> str:
             verdict = "as the model, step for step" if run.agrees else f"DIFFER at {run.difference}"
         lines.append(["\n".join(run.shows), str(run.schedule), ended, verdict])
     table = _table(["shows", "schedule", "ended", "real threads"], lines)
-    more = len(runs) - len(lines)
-    rest = sum(run.agrees for run in runs[MAX_SHOWN:])
+    more = len(runs) - len(told)
+    rest = sum(run.agrees for run in runs) - sum(run.agrees for run in told)
     what = " and ".join(dict.fromkeys(run.of for run in found.forced))
     said = f"Forced on {found.interpreter} ({plural(len(runs), 'schedule')} of {what})\n\n{table}"
-    return f"{said}\n… and {more:,} more, of which {rest:,} agree" if more else said
+    if not more:
+        return said
+    return f"{said}\n… and {more:,} more, {'all of which' if rest == more else f'of which {rest:,}'} agree"
 
 
 def _shows_a_finding(run: ForcedRun) -> bool:

@@ -57,7 +57,7 @@ def check_threads(
     ...         self.count += 1
     >>> report = check_threads(Counter, [Counter.increment] * 2, lambda counter: counter.count == 2)
     >>> [finding.title for finding in report.findings]
-    ['lost update on counter.count', 'data race on counter.count', 'failed invariant invariant']
+    ['lost update on counter.count', 'data race on counter.count', 'failed invariant counter.count == 2']
     """
     plain = plain_of(setup, workers, invariant)
     program = Threads(plain, granularity=granularity, strict=strict).program

@@ -498,5 +498,12 @@ def _asked(what: str, ask: Callable[[], Any]) -> Any:
 
 
 def _say_invariant(invariant: Callable[..., object]) -> str:
-    name = getattr(invariant, "__name__", "invariant")
-    return "invariant" if name == "<lambda>" else name
+    """What to call an invariant: a lambda by what it says."""
+    if getattr(invariant, "__name__", "") != "<lambda>" or not isinstance(invariant, FunctionType):
+        return getattr(invariant, "__name__", "invariant")
+    try:
+        node, _ = syntax_of(invariant)
+    except ProgramError:
+        return "invariant"
+    said = ast.unparse(node.body) if isinstance(node, ast.Lambda) else "invariant"
+    return said if len(said) <= 60 else "invariant"
