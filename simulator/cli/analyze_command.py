@@ -9,7 +9,7 @@ import click
 from simulator.analysis.finding import Finding
 from simulator.cli.common import Command, Output, json_option
 from simulator.real.analyze import analyze
-from simulator.real.recording import Recorded, open_and_read
+from simulator.real.recorded import Recorded, open_and_read
 
 __all__ = ["command"]
 

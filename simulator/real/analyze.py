@@ -10,7 +10,7 @@ from __future__ import annotations
 from simulator.analysis.detector import sightings_in
 from simulator.analysis.detectors import detectors_for
 from simulator.analysis.finding import Finding
-from simulator.real.recording import Recorded
+from simulator.real.recorded import Recorded
 from simulator.trace import Run
 
 __all__ = ["analyze"]

@@ -16,7 +16,8 @@ from simulator.errors import UsageError
 from simulator.loading import Loaded
 from simulator.real.interpreters import Interpreter
 from simulator.real.natural import check_limits, converse, order_for
-from simulator.real.recording import MOST_EVENTS, first_line, last_line, read
+from simulator.real.recorded import read
+from simulator.real.recording import MOST_EVENTS, first_line, last_line
 from simulator.scenario import Plain
 
 __all__ = ["record"]
@@ -33,7 +34,7 @@ def record(
     switch_interval: float | None = None,
     barrier: bool = True,
 ) -> str:
-    """Run a plain version once and give the record, as JSON lines (`recording.read` reads them).
+    """Run a plain version once and give the record, as JSON lines (`recorded.read` reads them).
 
     The arguments are those of `run_batch`. A run that has not ended after `timeout` seconds, or has too many events, is
     recorded up to there, and the record says so. What no thread writes is left out.

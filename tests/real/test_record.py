@@ -20,7 +20,7 @@ from simulator.ops import Access
 from simulator.real.analyze import analyze
 from simulator.real.interpreters import Interpreter, installed
 from simulator.real.record import record
-from simulator.real.recording import Recorded, read
+from simulator.real.recorded import Recorded, read
 from simulator.scenario import Plain
 
 pytestmark = pytest.mark.real

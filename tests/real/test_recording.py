@@ -20,7 +20,8 @@ from simulator.machine import Machine
 from simulator.ops import Acquire, Add, Call, CompareAndSwap, Pause, Read, Release, Return, TryAcquire, Update, Write
 from simulator.program import Program
 from simulator.real.analyze import analyze
-from simulator.real.recording import MOST_EVENTS, Recorded, open_and_read, read, write
+from simulator.real.recorded import Recorded, open_and_read, read
+from simulator.real.recording import MOST_EVENTS, write
 from simulator.search.one_run import findings_in
 from simulator.search.replay import replay, run_of
 from simulator.trace import Run
