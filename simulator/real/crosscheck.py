@@ -438,9 +438,10 @@ def force_bodies(program: Program, memory: Memory = dict) -> Forcing:
     """Forces schedules on the program's own bodies. `memory` is what they take for memory: see `baton.force`."""
 
     def forcing(wanted: Mapping[Schedule, Sequence[str]], timeout: float) -> Iterator[ForcedRun]:
+        machine = Machine(program)
         for schedule, shows in wanted.items():
             forced = force(program, schedule, timeout=timeout, memory=memory)
-            difference = first_difference(forced, replay(program, schedule))
+            difference = first_difference(forced, replay(machine, schedule))
             yield ForcedRun(tuple(shows), schedule, forced.outcome, difference)
 
     return forcing
@@ -450,9 +451,10 @@ def force_code(threads: Threads) -> Forcing:
     """Forces schedules on the plain code itself, memory compared after every step."""
 
     def forcing(wanted: Mapping[Schedule, Sequence[str]], timeout: float) -> Iterator[ForcedRun]:
+        machine = Machine(threads.program)
         with PlainForcing(threads, timeout=timeout) as walked:
             for schedule, shows in wanted.items():
-                run = replay(threads.program, schedule)
+                run = replay(machine, schedule)
                 if why := walked.cannot(run):
                     yield ForcedRun(tuple(shows), schedule, None, None, of="the plain code", unforced=why)
                     continue
