@@ -102,6 +102,21 @@ def test_a_worker_s_exception_is_a_crash_and_a_failed_assert_a_failed_check() ->
     assert run_once(of_workers()).outcome == Outcome("finished", (("x", 1),))
 
 
+def test_threads_meet_at_a_barrier_unless_they_are_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    met: list[int] = []
+
+    class Counted(threading.Barrier):
+        def wait(self, timeout: float | None = None) -> int:
+            met.append(self.parties)
+            return super().wait(timeout)
+
+    monkeypatch.setattr("simulator.real.free_run.threading.Barrier", Counted)
+    run_once(of_workers(t0=lambda: None, t1=lambda: None))
+    assert met == [2, 2]
+    run_once(of_workers(t0=lambda: None, t1=lambda: None), barrier=False)
+    assert met == [2, 2]
+
+
 def test_a_worker_that_does_not_end_is_named_at_the_limit() -> None:
     over = threading.Event()
     natural = run_once(of_workers(t0=partial(over.wait, 20), t1=lambda: None), timeout=0.1)

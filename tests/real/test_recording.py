@@ -77,6 +77,7 @@ def test_a_run_comes_back_as_it_was_with_every_situation(small: Small, seed: int
 def every_operation() -> Any:
     yield Call("visit", 1, ("a", 2.5))
     value = yield Read(("balance", 1))
+    yield Read("x", atomic=True)
     value = yield Add(value, 1)
     yield Write(("balance", 1), (value, frozenset({1, 2}), float("inf"), None, True, "ü\n"))
     yield Update("x", divmod, 2)
@@ -96,16 +97,19 @@ EVERYTHING = Program(
 
 
 def test_every_operation_is_written_and_read_as_a_person_says_it() -> None:
-    run = replay(EVERYTHING, "a*13")
+    run = replay(EVERYTHING, "a*14")
     back = there_and_back(run, EVERYTHING)
     assert [event.text for event in back.run] == [event.text for event in run]
+    assert [event.footprint for event in back.run] == [event.footprint for event in run]
+    # The re-entrant lock that the thread holds does not keep it from going on.
+    assert [situation.enabled for situation in back.run.situations] == [("a",)] * 14 + [()]
     assert back.run.outcome is not None
     assert str(back.run.outcome) == str(run.outcome)
     assert [finding.title for finding in analyze(back)] == ["lock misuse on lock"]
 
 
 def test_the_first_line_says_what_ran_and_the_last_how_it_ended() -> None:
-    text = write(replay(EVERYTHING, "a*13"), EVERYTHING, name="everything", source="real threads", traced=True)
+    text = write(replay(EVERYTHING, "a*14"), EVERYTHING, name="everything", source="real threads", traced=True)
     first, *events, last = map(json.loads, text.splitlines())
     assert (first["format"], first["version"], first["program"]) == ("simulator run", 1, "everything")
     assert (first["threads"], first["locks"], first["rlocks"]) == (["a"], ["lock"], ["again"])
@@ -142,6 +146,19 @@ def test_a_lost_update_is_found_in_a_file_that_somebody_else_wrote() -> None:
     ]  # fmt: skip
     text = "".join(json.dumps(line) + "\n" for line in lines)
     assert [found.title for found in analyze(read(io.StringIO(text), "x"))] == ["lost update on x", "data race on x"]
+
+
+def test_a_thread_has_ended_after_its_last_step_wherever_the_file_says_so() -> None:
+    """A recorder may come to write it down only when other threads have gone on."""
+    head, *events, last = lost()
+    ends = [line for line in events if "ended" in json.loads(line)]
+    steps = [line for line in events if line not in ends]
+    assert [json.loads(line)["thread"] for line in ends] == ["b", "a"]
+    recorded = read(io.StringIO("\n".join([head, *steps, *ends, last]) + "\n"), "x")
+    at_once = read(io.StringIO("\n".join(lost()) + "\n"), "x")
+    for one, other in zip(recorded.run.situations, at_once.run.situations, strict=True):
+        assert dict(one.ends) == dict(other.ends)
+    assert [situation.ends["b"] is not None for situation in recorded.run.situations] == [False] * 3 + [True] * 2
 
 
 # -- one clear line
