@@ -7,6 +7,7 @@ that leads to it; knows nothing of threads.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MethodType, ModuleType
@@ -19,6 +20,7 @@ from simulator.values import value_key
 __all__ = ["Mirror"]
 
 _NOWHERE = object()
+_MADE: dict[str, Callable[[], Any]] = {"lock": threading.Lock, "rlock": threading.RLock}
 
 
 class Mirror:
@@ -109,7 +111,7 @@ class Mirror:
         if ref.name not in self._known:
             real = self.shared.real(ref)
             if isinstance(real, Ref):
-                made: Any = ref.type() if ref.kind in ("lock", "rlock") else ref.type.__new__(ref.type)
+                made: Any = _MADE[ref.kind]() if ref.kind in _MADE else ref.type.__new__(ref.type)
             else:
                 made = self._follow(self.shared.way(ref), real)
             self._known[ref.name] = made

@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import collections
 import datetime
+import functools
 import heapq
 import random
 import types
@@ -42,16 +43,9 @@ _ITERATING: tuple[Any, ...] = (
 )  # fmt: skip
 """C code that looks at a whole container in one go, and changes nothing."""
 _KEEPING: tuple[Any, ...] = (
-    list,
-    tuple,
-    set,
-    frozenset,
-    dict,
-    collections.deque,
-    collections.OrderedDict,
-    reversed,
-    zip,
-)
+    list, tuple, set, frozenset, dict, collections.deque, collections.OrderedDict, collections.defaultdict, functools.partial,
+    types.MethodType,
+)  # fmt: skip
 """What only keeps the items, whatever they are."""
 _CHANGERS: tuple[Any, ...] = (heapq.heappush, heapq.heappop, heapq.heapify, heapq.heapreplace, heapq.heappushpop)
 _COMPARING: tuple[Any, ...] = (sorted, min, max, sum, set, frozenset, dict)
@@ -81,6 +75,9 @@ class Native(Locks):
         owner = getattr(function, "__self__", None)
         if isinstance(owner, list | collections.deque) and self._is_search(function, arguments):
             return (yield from self._search(owner, function, arguments[0]))
+        if isinstance(owner, list) and function.__name__ == "sort" and keywords.get("key") is not None:
+            owner[:] = yield from self.sorted(owner, keywords, site)
+            return None
         known = self.seen(owner)
         if isinstance(known, Ref) and not isinstance(owner, Ref):
             # A method of a container that was this thread's own when the method was taken.

@@ -134,6 +134,9 @@ class Bound(NamedTuple):
     function: Any
     owner: Any
 
+    def __call__(self, *_: object, **__: object) -> Any:
+        raise ProgramError(f"{here()}a method of {self.owner!r} is called by C code, which cannot be followed")
+
 
 class Inner:
     """A function that was written inside another one (a lambda, say): it exists as rewritten code only."""
@@ -260,6 +263,9 @@ class Shared:
         self.locks: dict[str, None] = {}
         self.rlocks: dict[str, None] = {}
         self.changed = False
+        """Something new has turned up: whoever runs a program over this begins again."""
+        self.reshaped = False
+        """A container has become one location: what was said of its items holds no longer."""
         self.state = state
         self._refs: dict[int, Ref] = {}
         self._reals: dict[str, Any] = {}
@@ -497,7 +503,7 @@ class Shared:
         if self.is_whole(ref):
             return
         self._whole.add(ref.name)
-        self.changed = True
+        self.changed = self.reshaped = True
         for location in [name for name, place in self.places.items() if place.ref is ref and place.item.how == "item"]:
             del self.memory[location], self.places[location]
 

@@ -14,6 +14,7 @@ import os
 import sysconfig
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from types import CellType, CodeType, FunctionType, ModuleType
@@ -22,7 +23,7 @@ from typing import Any, Final, NamedTuple
 from simulator.bodies import Answer, Raised
 from simulator.errors import InternalError, ProgramError, SimulatorError, UsageError, nearest
 from simulator.machine import Machine
-from simulator.ops import Acquire, Add, Operation, Read, Release, Update, Write, operation_key
+from simulator.ops import Acquire, Add, Operation, Read, Release, TryAcquire, Update, Write, operation_key
 from simulator.program import Program
 from simulator.scenario import Plain
 from simulator.source.find import syntax_of
@@ -123,11 +124,13 @@ class Threads:
     def _found(self) -> Program:
         """The program, once nothing new is found any more."""
         for _ in range(ROUNDS):
-            self.shared.changed = False
+            self.shared.changed = self.shared.reshaped = False
             was_named = self.named
             program = self._program()
             try:
-                self._look_around(program)
+                self._scout()
+                if not self.shared.changed:
+                    self._look_around(program)
             except ProgramError:
                 if not self.shared.changed:
                     raise
@@ -154,6 +157,43 @@ class Threads:
             name=self.name,
             lines=True,
         )
+
+    def _scout(self) -> None:
+        """Run the threads one after the other without any machine: most of what they write turns up in one go."""
+        memory = dict[Hashable, Any](self.shared.memory.items())
+        for thread, work in self._workers.items():
+            body = self._body(work, thread if self.named else "")
+            try:
+                answer = None
+                for _ in range(LOOK):
+                    operation = _next(body, answer)
+                    if operation is None or self.shared.reshaped:
+                        break
+                    answer = self._answered(operation, memory)
+            finally:
+                with suppress(RuntimeError):  # a `finally` of its own may yield
+                    body.close()
+
+    def _answered(self, operation: Operation, memory: dict[Hashable, Any]) -> Answer:
+        """What a thread that is alone gets for an operation."""
+        location = getattr(operation, "location", None)
+        before = memory.setdefault(location, self.shared.memory.get(location)) if location is not None else None
+        match operation:
+            case Add(left, right):
+                return left + right
+            case Write(location, value):
+                memory[location] = value
+                return None
+            case Update(location, function, arguments):
+                try:
+                    memory[location] = function(before, *arguments)
+                except Exception as error:
+                    return Raised(error)
+                return before
+            case TryAcquire():
+                return True
+            case _:
+                return before
 
     def _look_around(self, program: Program) -> None:
         machine = Machine(program)
@@ -367,7 +407,7 @@ def _next(generator: Steps, answer: Answer) -> Operation | None:
         return generator.throw(answer.error) if isinstance(answer, Raised) else generator.send(answer)
     except StopIteration:
         return None
-    except Exception:
+    except (Exception, SystemExit):
         return None
 
 
