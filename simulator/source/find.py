@@ -11,12 +11,20 @@ import inspect
 import linecache
 from functools import lru_cache
 from types import CodeType, FunctionType
+from typing import NamedTuple
 
 from simulator.errors import ProgramError
 
-__all__ = ["Scope", "nested_code", "source_file", "syntax_of"]
+__all__ = ["Declared", "Scope", "declared", "nested_code", "source_file", "syntax_of"]
 
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+class Declared(NamedTuple):
+    """Names that functions of a file declare as not their own."""
+
+    globals: frozenset[str]
+    nonlocals: frozenset[str]
 
 
 def syntax_of(function: FunctionType) -> tuple[Scope, ast.Module]:
@@ -71,6 +79,19 @@ def nested_code(code: CodeType, node: ast.AST, name: str) -> CodeType:
     if len(found) > 1:
         found = [constant for constant in found if _spans(node, constant)] or found
     return found[0] if found else code
+
+
+@lru_cache(maxsize=256)
+def declared(module: ast.Module) -> Declared:
+    """The names that some function of a file says are global, or nonlocal: it may assign them."""
+    globals_: set[str] = set()
+    nonlocals: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Global):
+            globals_.update(node.names)
+        elif isinstance(node, ast.Nonlocal):
+            nonlocals.update(node.names)
+    return Declared(frozenset(globals_), frozenset(nonlocals))
 
 
 @lru_cache(maxsize=256)

@@ -26,7 +26,7 @@ from simulator.machine import Machine
 from simulator.ops import Acquire, Add, Operation, Read, Release, TryAcquire, Update, Write, operation_key
 from simulator.program import Program
 from simulator.scenario import Plain
-from simulator.source.find import syntax_of
+from simulator.source.find import declared, syntax_of
 from simulator.source.mirror import Mirror
 from simulator.source.rewrite import FACTORY, rewritten
 from simulator.source.shared import Inner, Item, Shared
@@ -89,7 +89,6 @@ class Threads:
         self._site_numbers: dict[tuple[CodeType, Site], int] = {}
         self._written: set[tuple[int, str]] = set()
         self._modules: dict[CodeType, ModuleType] = {}
-        self._scanned: dict[int, frozenset[str]] = {}
         state = _asked("setup", plain.setup)
         self.shared = Shared(state)
         workers: Mapping[str, Callable[[], object]] = _asked("workers", lambda: dict(plain.workers(state)))
@@ -385,12 +384,10 @@ class Threads:
 
     def is_written(self, module: ModuleType, name: str, tree: ast.Module) -> bool:
         """Whether some function assigns a global."""
-        known = self._scanned.get(id(module))
-        if known is None:
-            known = self._scanned[id(module)] = frozenset(
-                each for node in ast.walk(tree) if isinstance(node, ast.Global) for each in node.names
-            )
-        return name in known or self.shared.location(module, Item("attribute", name)) in self.shared.memory
+        return (
+            name in declared(tree).globals
+            or self.shared.location(module, Item("attribute", name)) in self.shared.memory
+        )
 
 
 class _Work(NamedTuple):
@@ -443,9 +440,7 @@ class _Names:
         self._constants: dict[str, None] = {}
         code = function.__code__
         self._cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
-        self._nonlocals = frozenset(
-            each for node in ast.walk(tree) if isinstance(node, ast.Nonlocal) for each in node.names
-        ) & frozenset(code.co_freevars)
+        self._nonlocals = declared(tree).nonlocals & frozenset(code.co_freevars)
 
     @property
     def switches(self) -> bool:

@@ -4,6 +4,8 @@ Each takes a box that others can see and leaves what it found out in `box.out`. 
 model; so some are crooked on purpose.
 """
 
+# ruff: noqa
+
 from __future__ import annotations
 
 import enum
