@@ -37,7 +37,7 @@ __all__ = ["FORMAT", "MOST_EVENTS", "VERSION", "first_line", "last_line", "write
 
 FORMAT = "simulator run"
 VERSION = 1
-MOST_EVENTS = 50_000
+MOST_EVENTS = 20_000
 """What detectors remember of a run grows with its square."""
 
 

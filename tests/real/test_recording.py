@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.analysis.data_race import DataRace
+from simulator.analysis.detector import sightings_in
 from simulator.analysis.finding import Kind
 from simulator.errors import UsageError
 from simulator.machine import Machine
 from simulator.ops import Acquire, Add, Call, CompareAndSwap, Pause, Read, Release, Return, TryAcquire, Update, Write
 from simulator.program import Program
-from simulator.real.analyze import analyze
+from simulator.real.analyze import analyze, races_in
 from simulator.real.recorded import Recorded, open_and_read, read
 from simulator.real.recording import MOST_EVENTS, write
 from simulator.search.one_run import findings_in
@@ -72,6 +74,13 @@ def test_a_run_comes_back_as_it_was_with_every_situation(small: Small, seed: int
         assert dict(other.ends) == dict(mine.ends)
         assert str(dict(other.memory)) == str(dict(mine.memory))
     assert write(back, program, name=program.name) == write(run, program, name=program.name)
+
+
+@settings(max_examples=200 * FACTOR[PROFILE])
+@given(any_programs, st.integers(0, 10**6))
+def test_races_over_a_finished_run_are_those_that_the_detector_sees_step_by_step(small: Small, seed: int) -> None:
+    run = some_run(Machine(small.program()), seed, 40)
+    assert races_in(run) == sightings_in(DataRace(), run)
 
 
 def every_operation() -> Any:
