@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, FrameType, FunctionType, TracebackType
 from typing import Any, NamedTuple
 
-from simulator.errors import InternalError, NondeterminismError, ProgramError
+from simulator.errors import InternalError, NondeterminismError, ProgramError, SimulatorError
 from simulator.merging import future_key
 from simulator.ops import Check, Operation, Update, describe, has_key, is_operation, operation_key, show_value
 from simulator.program import Body
@@ -221,7 +221,7 @@ class Automaton:
                 )
         except StopIteration:
             return End("finished")
-        except ProgramError:
+        except SimulatorError:
             raise
         except AssertionError as error:
             return End("failed check", str(error) or "assertion failed", _raised_at(error))

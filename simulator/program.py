@@ -140,7 +140,7 @@ def holds(name: str, condition: Property, memory: Mapping[Hashable, Any]) -> boo
 
 def _place(condition: Property) -> str:
     """Where a property is written, as the beginning of an error line."""
-    code = getattr(condition, "__code__", None)
+    code = getattr(inspect.unwrap(condition), "__code__", None)
     return "" if code is None else f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}: "
 
 

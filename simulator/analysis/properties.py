@@ -75,7 +75,7 @@ class FailedCheck(Detector):
 
     def _in(self, notices: Iterable[Notice]) -> Sightings:
         return tuple(
-            Sighting(self.kind, (), f"at {notice.where}")
+            Sighting(self.kind, (), _at(notice).strip() or "before its first line")
             for notice in notices
             if isinstance(notice, Ended) and notice.how == self._how
         )
@@ -94,8 +94,13 @@ class FailedCheck(Detector):
                         kind=self.kind,
                         objects=(),
                         threads=(thread,),
-                        why=f"{thread} ended at {notice.where}: {what}: {notice.message}{held}",
+                        why=f"{thread} ended{_at(notice)}: {what}: {notice.message}{held}",
                         steps=(Step.of(number, last[0]),) if number else (),
                         detail=sighting.detail,
                     )
         raise ValueError(f"the run does not end with {self.kind} {sighting.detail}")
+
+
+def _at(ended: Ended) -> str:
+    """Where a thread ended, as the user's code knows it."""
+    return f" at {ended.where}" if ended.where is not None else ""

@@ -45,7 +45,8 @@ def syntax_of(function: FunctionType) -> tuple[Scope, ast.Module]:
     module = _tree(file)
     nodes = [node for node in _scopes(file).get(_first_line(code), ()) if _name(node) == code.co_name]
     if len(nodes) > 1:
-        nodes = [node for node in nodes if _spans(node, code)] or nodes
+        # Of lambdas inside one another, the innermost that the instructions fit into.
+        nodes = sorted((node for node in nodes if _spans(node, code)), key=_size) or nodes
     if not nodes:
         raise ProgramError(
             f"{file}:{code.co_firstlineno}: {function.__qualname__!r} does not stand here; was the file changed after it was "
@@ -121,6 +122,11 @@ def _first_line(code: CodeType) -> int:
     return code.co_firstlineno
 
 
+def _size(node: Scope) -> tuple[int, int]:
+    """How much source a node takes."""
+    return (node.end_lineno or node.lineno) - node.lineno, (node.end_col_offset or 0) - node.col_offset
+
+
 def _spans(node: ast.AST, code: CodeType) -> bool:
     """Whether the instructions of a code lie within a node."""
     start = (node.lineno, node.col_offset)  # type: ignore[attr-defined]
@@ -130,4 +136,4 @@ def _spans(node: ast.AST, code: CodeType) -> bool:
         for line, _, column, end_column in code.co_positions()
         if line is not None and column is not None and end_column
     ]
-    return all(start <= place <= end for place in places[-1:])
+    return all(start <= place <= end for place in places)

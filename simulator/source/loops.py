@@ -80,7 +80,7 @@ class Loops(Containers):
             if is_same(made, iterable) or isinstance(special(made, "__next__"), FunctionType):
                 return Cursor("next", made)
             return (yield from self.iterate(made))
-        if isinstance(iterable, Ref) or type(iterable) is list:
+        if isinstance(iterable, Ref) or self._is_list(iterable):
             return self._cursor(iterable)
         if isinstance(special(iterable, "__getitem__"), FunctionType):
             return self.lazy(_by_number, iterable)
@@ -105,6 +105,9 @@ class Loops(Containers):
         if isinstance(special(thing, "__getitem__"), FunctionType):
             return self.lazy(_by_number, thing)
         raise TypeError(f"{type_name(thing)!r} object is not iterable")
+
+    def _is_list(self, thing: Any) -> bool:
+        return type(thing) is list
 
     def lazy(self, function: Callable[..., Generator[Any, Any, Any]], *arguments: Any) -> Cursor:
         """A loop over what a generator of ours gives."""

@@ -85,7 +85,7 @@ class Native(Locks):
         given = [self.seen(each) for each in arguments]
         named = {name: self.seen(each) for name, each in keywords.items()}
         self._allow(function, owner, given, named, site)
-        if is_one_of(function, _CHANGERS) and given and isinstance(given[0], Ref):
+        if self._changes(function) and given and isinstance(given[0], Ref):
             name = f"heapq.{function.__name__}"
             result = yield from self.change(given[0], name, tuple(given[1:]), {}, site)
         else:
@@ -98,6 +98,9 @@ class Native(Locks):
                 result = self._run(function, given, named)
         yield from self.switch("call")
         return result
+
+    def _changes(self, function: Any) -> bool:
+        return is_one_of(function, _CHANGERS)
 
     def _is_search(self, function: Any, arguments: tuple[Any, ...]) -> bool:
         name = function.__name__

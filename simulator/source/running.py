@@ -115,7 +115,8 @@ class Running(ABC):
 
     def wrong(self, what: str, site: int | None) -> ProgramError:
         """The error for code that cannot be followed: where, which thread, what it does."""
-        return ProgramError(f"{self.place(site)}thread {self._called()} {what}")
+        who = f"thread {self.thread!r}" if self.thread else "a thread"
+        return ProgramError(f"{self.place(site)}{who} {what}")
 
     def note(self, what: str, site: int | None) -> None:
         """Take note of what is not looked into. Raises ProgramError where we are to be strict."""
@@ -124,9 +125,6 @@ class Running(ABC):
     def place(self, site: int | None) -> str:
         """The beginning of a line that says where."""
         return here() or self.code.place(site)
-
-    def _called(self) -> str:
-        return repr(self.thread) if self.thread else "under way"
 
     # -- the GIL
 

@@ -58,6 +58,8 @@ FIXED = (
     fractions.Fraction, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, pathlib.PurePath, re.Pattern,
     uuid.UUID,
 )  # fmt: skip
+MADE = 1_000
+"""Objects that all threads together may make and share."""
 DEPTH = 100_000
 """How many objects that can be reached from the shared state get a name of their own before any thread runs."""
 
@@ -272,6 +274,7 @@ class Shared:
         self._ways: dict[str, tuple[Any, ...]] = {}
         self._whole: set[str] = set()
         self._taken_whole: set[str] = set()
+        self._made = 0
         self._owners: dict[int, str] = {}
         self._keys: dict[str, dict[Any, str]] = {}
         self._name_everything(state, _root_name(state))
@@ -304,12 +307,12 @@ class Shared:
             number += 1
             name = f"{base}#{number}"
         ref = Ref(name, _kind(real), type(real))
+        if ref.kind in ("lock", "rlock") and _is_taken(real):
+            raise UsageError(f"the lock {name} is held before any thread runs: whoever took it has to give it back first")
         self._refs[id(real)] = ref
         self._reals[name] = real
         self._ways[name] = way
         if ref.kind in ("lock", "rlock"):
-            if _is_taken(real):
-                raise UsageError(f"the lock {name} is held before any thread runs: give it back at the end of setup")
             (self.locks if ref.kind == "lock" else self.rlocks)[name] = None
             self.changed = True
         return ref
@@ -332,6 +335,9 @@ class Shared:
         known = self._reals.get(name)
         if isinstance(known, Ref):
             return known
+        self._made += 1
+        if self._made > MADE:
+            raise ProgramError(f"threads make and share more than {MADE:,} objects ({name} is the last): do they ever end?")
         ref = Ref(name, kind, type_)
         self._reals[name] = ref
         if kind in ("lock", "rlock"):
@@ -348,6 +354,7 @@ class Shared:
             name for name, place in self.places.items() if isinstance(place.ref, Ref) and place.ref.name in made
         ]:
             del self.memory[location], self.places[location]
+        self._made = 0
         for name in made:
             del self._reals[name]
             self._whole.discard(name)

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
@@ -152,7 +152,7 @@ class Threads:
             memory=memory,
             locks=[*self.shared.locks, *([GIL] if self.switches else [])],
             rlocks=list(self.shared.rlocks),
-            finally_=None if invariant is None else {_say_invariant(invariant): self._holds},
+            finally_=None if invariant is None else {_say_invariant(invariant): self._asks(invariant)},
             name=self.name,
             lines=True,
         )
@@ -228,9 +228,14 @@ class Threads:
         """A fresh real state that holds what a memory of the program says."""
         return Mirror(self.shared, self.plain.setup()).put(memory)
 
-    def _holds(self, memory: Mapping[Hashable, Any]) -> bool:
-        invariant = self.plain.invariant
-        return True if invariant is None else invariant(self.state(memory))
+    def _asks(self, invariant: Callable[[Any], bool]) -> Callable[[Mapping[Hashable, Any]], bool]:
+        """The invariant of the state as a property of the memory; errors are told where the user wrote it."""
+
+        @wraps(invariant)
+        def holds(memory: Mapping[Hashable, Any]) -> bool:
+            return invariant(self.state(memory))
+
+        return holds
 
     def observed(self, outcome: Outcome) -> Outcome:
         """An outcome as `observe` sees it, where the plain code says what is to be observed."""
