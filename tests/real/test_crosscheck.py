@@ -292,7 +292,7 @@ def test_many_forced_runs_are_counted_and_those_that_differ_come_first(path: str
             yield ForcedRun((f"outcome {number}",), Schedule("ab"), None, "step 1" if number == 77 else None)
 
     text = str(crosscheck(load(f"{path}:program"), {}, forcing=forcing))
-    assert "… and 80 more, of which 80 agree" in text
+    assert "… and 80 more, all of which agree" in text
     assert text.index("outcome 77") < text.index("outcome 1 ")
 
 
