@@ -45,6 +45,8 @@ GRANULARITIES: Final = {
 }
 LOOK: Final = 50_000
 """States that are looked at to find out what is shared, at most."""
+SCOUT: Final = 5_000
+"""Steps that each thread takes alone before that, at most."""
 ROUNDS: Final = 1_000
 _LIBRARY = os.path.join(sysconfig.get_path("stdlib"), "")
 _PACKAGES = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib"))
@@ -164,7 +166,7 @@ class Threads:
             body = self._body(work, thread if self.named else "")
             try:
                 answer = None
-                for _ in range(LOOK):
+                for _ in range(SCOUT):
                     operation = _next(body, answer)
                     if operation is None or self.shared.reshaped:
                         break
