@@ -117,9 +117,8 @@ def load(reference: str) -> Loaded:
     Traceback (most recent call last):
     simulator.errors.UsageError: no-such-file.py: no such file
     """
-    found = find(reference)
-    owner = _owner(reference) if isinstance(found, FunctionType) else None
-    return _wrap(reference, found, owner)
+    owner, found = _find(reference)
+    return _wrap(reference, found, owner if isinstance(owner, type) and isinstance(found, FunctionType) else None)
 
 
 def find(reference: str) -> object:
@@ -128,35 +127,32 @@ def find(reference: str) -> object:
     >>> find("simulator.loading:GROUP")
     'simulator.scenarios'
     """
+    return _find(reference)[1]
+
+
+def _find(reference: str) -> tuple[object, object]:
+    """The object that a reference names, and what it was an attribute of."""
     if is_litmus(reference):
-        return parse(reference).program()
+        return None, parse(reference).program()
     place, colon, attribute = reference.rpartition(":")
     if not colon or os.sep in attribute:
         if reference.endswith(".py") or os.sep in reference:
             raise UsageError(f"{reference}: say what of the file, as {reference}:NAME{_offered(reference)}")
-        return _registered(reference)
+        return None, _registered(reference)
     if not attribute or not place:
         raise UsageError(
             f"{reference!r} cannot be read; write a scenario's name, module:attribute or path/to/file.py:attribute"
         )
     module = _file(place) if place.endswith(".py") or os.sep in place else _module(place)
+    owner: object = None
     found: object = module
     for part in attribute.split("."):
         try:
-            found = getattr(found, part)
+            owner, found = found, getattr(found, part)
         except AttributeError:
             names = [name for name in dir(found) if not name.startswith("_")]
             raise UsageError(f"{place} has no attribute {part!r}{_near_only(part, names)}") from None
-    return found
-
-
-def _owner(reference: str) -> type | None:
-    """The class that a reference takes a method of."""
-    outside, dot, _ = reference.rpartition(".")
-    if not dot or ":" not in outside:
-        return None
-    owner = find(outside)
-    return owner if isinstance(owner, type) else None
+    return owner, found
 
 
 def registered() -> tuple[str, ...]:

@@ -245,3 +245,21 @@ def test_an_unknown_parameter_is_told_with_the_nearest(write: Callable[..., str]
         load(f"{path}:many").program(thread=2)
     with pytest.raises(UsageError, match="no parameter 'thread'"):
         load(f"{path}:program").program(thread=2)
+
+
+def test_a_method_and_its_class_come_from_one_reading_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "counts.py"
+    file.write_text(
+        "import threading\n"
+        "class Counter:\n"
+        "    def __init__(self):\n"
+        "        self.count, self.lock = 0, threading.Lock()\n"
+        "    def add(self):\n"
+        "        with self.lock:\n"
+        "            self.count += 1\n"
+    )
+    plain = load(f"{file}:Counter.add").plain(threads=2)
+    assert plain is not None
+    state = plain.setup()
+    (worker, _) = plain.workers(state).values()
+    assert type(state).add.__globals__ is worker.func.__globals__  # type: ignore[attr-defined]
