@@ -1,6 +1,9 @@
-"""The command line. Only this package prints, and only it decides exit codes: 0 clean, 1 findings, 2 bad input, 130 Ctrl-C.
+"""The command line. Only this package prints, and only it decides exit codes: 0 clean, 1 findings, 2 bad input, 130
+Ctrl-C.
 
-Each command is a module of its own, imported when it is called, so that `--help` answers at once.
+Each command is a module of its own, imported when it is called, so that `--help` answers at once. Other packages add
+theirs by an entry point in the group `simulator.commands`, which names a click command. `--help` has to load that
+command for its summary, so its module should import what is heavy only when called.
 """
 
 from __future__ import annotations
@@ -11,12 +14,13 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
 from types import GeneratorType
 from typing import Any
 
 import click
 
-from simulator.errors import InternalError, SimulatorError
+from simulator.errors import InternalError, SimulatorError, UsageError
 
 __all__ = ["cli", "main"]
 
@@ -32,6 +36,9 @@ COMMANDS = {
     "analyze": "Find what is wrong in a run that was written down.",
     "completion": "Print the shell completion script for bash, zsh or fish.",
 }
+
+GROUP = "simulator.commands"
+"""The entry point group under which other packages register commands. They cannot take the name of one of ours."""
 
 INTERRUPTED = 130
 BAD_INPUT = 2
@@ -52,11 +59,12 @@ class _Commands(click.Group):
     """Commands by name, imported when asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *_others()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            entry = _others().get(cmd_name)
+            return None if entry is None else _loaded(entry)
         module = importlib.import_module(f"simulator.cli.{cmd_name}_command")
         command: click.Command = module.command
         return command
@@ -64,10 +72,12 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from simulator.errors import nearest
+        if args and not args[0].startswith("-"):
+            known = self.list_commands(ctx)
+            if args[0] not in known:
+                from simulator.errors import nearest
 
-            raise click.UsageError(f"there is no command {args[0]!r}{nearest(args[0], COMMANDS)}")
+                raise click.UsageError(f"there is no command {args[0]!r}{nearest(args[0], known)}")
         return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **settings: Any) -> click.Context:
@@ -87,7 +97,32 @@ class _Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([*COMMANDS.items(), *((name, _summary(entry)) for name, entry in _others().items())])
+
+
+def _others() -> dict[str, EntryPoint]:
+    """The commands of other packages, by name."""
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    return {name: found[name] for name in sorted(found) if name not in COMMANDS}
+
+
+def _loaded(entry: EntryPoint) -> click.Command:
+    try:
+        command = entry.load()
+    except Exception as error:
+        raise UsageError(
+            f"the command {entry.name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(command, click.Command):
+        raise UsageError(f"the command {entry.name!r} ({entry.value}) is not a click command but {command!r:.60}")
+    return command
+
+
+def _summary(entry: EntryPoint) -> str:
+    try:
+        return _loaded(entry).get_short_help_str(limit=100)
+    except UsageError:
+        return f"Cannot be loaded: 'simulator {entry.name}' says why."
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
