@@ -99,6 +99,7 @@ WORKLOADS: tuple[Sharing, ...] = (
     Sharing(("drop", "drop")),
     Sharing(("drop", "copy")),
     Sharing(("copy", "copy")),
+    Sharing(("collect", "give")),
     Sharing(("drop", "drop", "drop")),
     Sharing(("drop", "drop"), TWO),
     Sharing(("assign", "assign"), TWO),
@@ -125,7 +126,7 @@ BUGGY: Mapping[str, Sharing] = {
     "gone-unseen": Sharing(("drop", "drop"), protection="biased", bug="gone-unseen"),
     "exit-blind": Sharing(("drop", "drop"), protection="biased", bug="exit-blind"),
 }
-"""For each mistake in biased counting the least work that shows it."""
+"""For each mistake in biased counting a small work that shows it."""
 
 
 def said(sharing: Sharing) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from scenarios.refcount.biased import BUGS, Biased
 from scenarios.refcount.protection import Protection, freed_of
 from scenarios.refcount.protections import Atomic, Global, PerObject, Unprotected
-from scenarios.refcount.works import WORKS
+from scenarios.refcount.works import WORKS, given_of
 from simulator.errors import UsageError, nearest
 from simulator.program import Body, Program
 
@@ -61,6 +61,8 @@ class Sharing:
             raise UsageError("order=sorted is about two locks: say protection=per-object")
         if not self.handed and self.protection != "biased":
             raise UsageError("handed=False is about who counts: say protection=biased")
+        if "give" in self.works and "collect" not in self.works:
+            raise UsageError("work 'give' hands references to a thread that collects: let one thread do that")
         for thing in self.things:
             if not sum(self.owned(thing)):
                 raise UsageError(f"nobody owns a reference to object {thing}; let one thread drop or copy, say")
@@ -131,6 +133,8 @@ class Sharing:
         for thing in self.things:
             memory |= counts.start(thing, self.owned(thing))
             memory[freed_of(thing)] = 0
+            if "collect" in self.works:
+                memory[given_of(thing)] = 0
         bodies: dict[str, Body] = {
             f"t{number}": partial(WORKS[work].body, self.counts(number), *self.things_of(number))
             for number, work in enumerate(self.works)

@@ -5,12 +5,14 @@ It knows counts only by `incref` and `decref`; how those are protected is `prote
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from scenarios.refcount.protection import Protection, Steps, settle, use
+from simulator.ops import Update
 
-__all__ = ["WORKS", "Work"]
+__all__ = ["WORKS", "Work", "given_of"]
 
 
 def drop(counts: Protection, *things: str) -> Steps:
@@ -62,6 +64,42 @@ def assign(counts: Protection, mine: str, other: str) -> Steps:
     yield from counts.exit()
 
 
+def given_of(thing: str) -> Hashable:
+    """Where references are handed over: how many lie there, or that nobody will look there again."""
+    return ("given", thing)
+
+
+CLOSED = "closed"
+
+
+def give(counts: Protection, *things: str) -> Steps:
+    """Make a second reference of an owned one, hand both to the thread that collects; give them up if it has been there."""
+    for thing in things:
+        yield from counts.incref(thing)
+        if (yield Update(given_of(thing), _and, 2)) == CLOSED:
+            yield from counts.decref(thing)
+            yield from counts.decref(thing)
+    yield from counts.exit()
+
+
+def collect(counts: Protection, *things: str) -> Steps:
+    """Take over the references that were handed over by now, give them up, and an owned one."""
+    for thing in things:
+        given = yield Update(given_of(thing), _close)
+        for _ in range(1 + (0 if given == CLOSED else given)):
+            yield from counts.decref(thing)
+            yield from counts.safe_point()
+    yield from counts.exit()
+
+
+def _and(given: Any, more: int) -> Any:
+    return given if given == CLOSED else given + more
+
+
+def _close(given: Any) -> str:
+    return CLOSED
+
+
 @dataclass(frozen=True)
 class Work:
     """A body, and how many references to each of its objects, in their order, the thread has before it and after it.
@@ -85,6 +123,8 @@ WORKS: Mapping[str, Work] = {
     "copy": Work(copy, (1,), (0,)),
     "borrow": Work(borrow, (0,), (0,)),
     "take": Work(take, (0,), (0,)),
+    "give": Work(give, (1,), (0,)),
+    "collect": Work(collect, (1,), (0,)),
     "assign": Work(assign, (1, 1), (0, 2), things=2),
 }
 """By name."""

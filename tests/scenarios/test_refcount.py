@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from scenarios.refcount import refcount
 from scenarios.refcount.biased import BUGS
-from scenarios.refcount.compare import BUGGY, Ending, judge
+from scenarios.refcount.compare import BUGGY, Ending, ending, judge
 from scenarios.refcount.sharing import FREED_EARLY, LEAKED, PROTECTIONS, Sharing
 from simulator.analysis.finding import Kind, Status
 from simulator.census import count
@@ -41,7 +43,7 @@ def test_without_protection_copies_are_freed_early_freed_twice_and_leaked() -> N
     assert all(number for how, number in endings.items() if how is not Ending.DEADLOCKED)
 
 
-@pytest.mark.parametrize("work", ["drop", "copy", "drop,copy"])
+@pytest.mark.parametrize("work", ["drop", "copy", "drop,copy", "collect,give", "give,collect"])
 @pytest.mark.parametrize("objects", [1, 2])
 @pytest.mark.parametrize("protection", PROTECTED)
 def test_each_protection_of_two_threads_is_proved(protection: str, objects: int, work: str) -> None:
@@ -51,7 +53,9 @@ def test_each_protection_of_two_threads_is_proved(protection: str, objects: int,
     assert {outcome.how for outcome in report.outcomes} == {"finished"}
 
 
-@pytest.mark.parametrize("work", ["drop", "copy", "drop,copy,drop", "copy,drop,drop"])
+@pytest.mark.parametrize(
+    "work", ["drop", "copy", "drop,copy,drop", "copy,drop,drop", "collect,give,drop", "give,collect,copy"]
+)
 @pytest.mark.parametrize("protection", PROTECTED)
 def test_each_protection_of_three_threads_is_proved(protection: str, work: str) -> None:
     report = check(refcount(threads=3, work=work, protection=protection), counted=False)
@@ -67,13 +71,38 @@ def test_each_protection_of_four_threads_is_proved(protection: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "works", [("drop", "drop"), ("copy", "copy"), ("drop", "copy", "drop"), ("copy", "copy", "copy")]
+    "works",
+    [
+        ("drop", "drop"),
+        ("copy", "copy"),
+        ("drop", "copy", "drop"),
+        ("copy", "copy", "copy"),
+        ("collect", "give", "drop"),
+        ("give", "give", "collect"),
+    ],
 )
 def test_biased_counting_is_proved_whoever_counted_the_others_references(works: tuple[str, ...]) -> None:
     for handed in (True, False):
         verdict = judge(Sharing(works, protection="biased", handed=handed))
         assert verdict.proved
         assert verdict.share(Ending.RIGHT) == 1
+
+
+@given(
+    works=st.lists(st.sampled_from(["drop", "copy", "give", "collect"]), min_size=2, max_size=3),
+    things=st.sampled_from([("a",), ("a", "b")]),
+    handed=st.booleans(),
+)
+def test_biased_counting_frees_once_whatever_the_threads_do(
+    works: list[str], things: tuple[str, ...], handed: bool
+) -> None:
+    assume("give" not in works or "collect" in works)
+    assume(len(works) * len(things) <= 4)
+    sharing = Sharing(tuple(works), things, protection="biased", handed=handed)
+    report = check(sharing.program(), counted=False)
+    assert report.complete
+    assert report.clean
+    assert {ending(sharing, outcome) for outcome in report.outcomes} == {Ending.RIGHT}
 
 
 def test_two_locks_taken_as_they_are_needed_deadlock_and_in_one_order_never() -> None:
@@ -145,6 +174,7 @@ def test_a_torn_merge_needs_a_shared_count_to_tear() -> None:
         ({"work": "dorp"}, "there is no work 'dorp'; did you mean 'drop'?"),
         ({"work": "drop,drop,drop"}, "work names 3 for 2 threads; give one, or one for each"),
         ({"work": "assign"}, "work 'assign' needs two objects; say objects=2"),
+        ({"work": "give"}, "work 'give' hands references to a thread that collects: let one thread do that"),
         ({"work": "borrow"}, "nobody owns a reference to object a; let one thread drop or copy, say"),
         ({"protection": "gil"}, "protection is 'gil'"),
         ({"protection": "biased", "bug": "torn"}, "there is no bug 'torn'"),

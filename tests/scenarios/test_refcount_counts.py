@@ -26,6 +26,8 @@ class World:
         self.counts = dict(counts)
         self.freed: Counter[str] = Counter()
         self.held: set[str] = set()
+        self.given: dict[str, int] = dict.fromkeys(counts, 0)
+        self.closed: set[str] = set()
         self.touched_freed = False
 
 
@@ -95,9 +97,21 @@ def thread(
         yield from settle(world, mine, left_of_mine)
         return
     for thing in things:
-        for action in {"drop": "-", "copy": "+u--", "take": "+u-", "borrow": "u"}[work]:
+        actions = list({"drop": "-", "copy": "+u--", "take": "+u-", "borrow": "u", "give": "+g", "collect": "c-"}[work])
+        while actions:
+            action = actions.pop(0)
             if action == "u":
                 yield from use(world, thing)
+                continue
+            if action in "gc":
+                yield None
+                if action == "c":
+                    actions += "-" * world.given[thing]
+                    world.closed.add(thing)
+                elif thing in world.closed:
+                    actions += "--"
+                else:
+                    world.given[thing] += 2
                 continue
             needed = locks(protection, (thing,))
             yield from acquire(world, needed)
@@ -110,7 +124,7 @@ def run(
     schedule: list[int], works: tuple[str, ...], things: tuple[str, ...], protection: str
 ) -> tuple[World, dict[int, Waiting]]:
     """The world after a schedule, and the threads that have not ended with what they wait for."""
-    owned = sum(work in ("drop", "copy", "assign") for work in works)
+    owned = sum(work not in ("borrow", "take") for work in works)
     world = World(dict.fromkeys(things, owned))
     threads = [thread(world, work, number, things, protection) for number, work in enumerate(works)]
     waiting = {number: next(one) for number, one in enumerate(threads)}
@@ -166,6 +180,9 @@ ONE, TWO = ("a",), ("a", "b")
         (("drop", "drop", "drop"), ONE, "none"),
         (("drop", "drop"), TWO, "none"),
         (("drop", "borrow"), TWO, "none"),
+        (("collect", "give"), ONE, "none"),
+        (("collect", "give"), ONE, "global"),
+        (("collect", "give", "drop"), ONE, "atomic"),
         (("assign", "assign"), TWO, "none"),
         (("assign", "assign"), TWO, "per-object"),
         (("assign", "assign"), TWO, "global"),
