@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scenarios.claims import banks, counters
+from scenarios.claims import banks, counters, references
 from scenarios.claims.claim import Claim
 
 __all__ = ["CLAIMS"]
 
-CLAIMS: tuple[Claim, ...] = (*counters.CLAIMS[:2], *banks.CLAIMS, *counters.CLAIMS[2:])
+CLAIMS: tuple[Claim, ...] = (*references.CLAIMS, *counters.CLAIMS[:2], *banks.CLAIMS, *counters.CLAIMS[2:])
