@@ -306,6 +306,8 @@ def _shares_its_frame(operation: Operation | None) -> bool:
     return isinstance(operation, Update) and not (
         isinstance(operation.function, BuiltinFunctionType)
         or (isinstance(operation.function, FunctionType) and not operation.function.__closure__)
+        # Whoever makes functions that close over values of their own alone may say so.
+        or getattr(operation.function, "self_contained", False)
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from simulator.errors import InternalError
 from simulator.ops import Read, Update, Write
-from simulator.source.changes import removed
+from simulator.source.changes import removal
 from simulator.source.kinds import (
     Super,
     View,
@@ -293,7 +293,7 @@ class Attributes(Sharing):
             location = self.shared.writes(owner, Item("attribute", name))
             yield from self.hold()
             self.is_at(site)
-            yield Update(location, removed, AttributeError, _said_of_missing(type_name(owner), name))
+            yield Update(location, removal(AttributeError, _said_of_missing(type_name(owner), name)))
         else:
             self.quiet(site)
             object.__delattr__(owner, name)

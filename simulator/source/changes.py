@@ -8,15 +8,18 @@ from __future__ import annotations
 import functools
 import heapq
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from simulator.ops import Update
 from simulator.source.kinds import is_of_python
 from simulator.source.shared import ABSENT, Frozen, freeze, thaw
 
-__all__ = ["Span", "applied", "change", "gone", "or_default", "removed"]
+__all__ = ["Span", "applied", "change", "gone", "or_default", "removal"]
 
 Keywords = tuple[tuple[str, Any], ...]
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Span(NamedTuple):
@@ -45,7 +48,7 @@ def _method(method: str, names: tuple[str, ...]) -> Callable[..., Frozen]:
         return freeze(held)
 
     changed.__name__ = method.strip("_")
-    return changed
+    return _self_contained(changed)
 
 
 def applied(held: Any, method: str, arguments: tuple[Any, ...], keywords: Keywords) -> Any:
@@ -68,11 +71,22 @@ def applied(held: Any, method: str, arguments: tuple[Any, ...], keywords: Keywor
     return getattr(base, method)(held, *given, **dict(keywords))
 
 
-def removed(old: Any, error: type[Exception], said: Any) -> Any:
-    """`del`, and `pop` without a default."""
-    if old is ABSENT:
-        raise error(said)
-    return ABSENT
+@functools.cache
+def removal(error: type[Exception], said: Any) -> Callable[[Any], Any]:
+    """`del`, and `pop` without a default: a function that raises this where there is nothing."""
+
+    def delete(old: Any) -> Any:
+        if old is ABSENT:
+            raise error(said)
+        return ABSENT
+
+    return _self_contained(delete)
+
+
+def _self_contained(function: F) -> F:
+    """A function that looks into nobody's variables, though it closes over some: see `bodies.py`."""
+    function.self_contained = True  # type: ignore[attr-defined]
+    return function
 
 
 def gone(_: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from simulator.ops import Read, Update, Write
 from simulator.source.attributes import Attributes, say_kind
-from simulator.source.changes import applied, change, gone, or_default, removed
+from simulator.source.changes import applied, change, gone, or_default, removal
 from simulator.source.kinds import (
     View,
     is_absent,
@@ -204,7 +204,7 @@ class Containers(Attributes):
         else:
             item = self._item(owner, key, site, "doesn't support item deletion")
             if item is not None and owner.kind == "dict":
-                yield from self._update_item(owner, item, site, removed, KeyError, key)
+                yield from self._update_item(owner, item, site, removal(KeyError, key))
             else:
                 yield from self.change(owner, "__delitem__", (key,), {}, site)
 
@@ -357,7 +357,7 @@ class Containers(Attributes):
             default = yield from self.share(arguments[1] if len(arguments) > 1 else None, site)
             return or_default((yield from self._update_item(owner, item, site, or_default, default)), default)
         if len(arguments) == 1:
-            return (yield from self._update_item(owner, item, site, removed, KeyError, key))
+            return (yield from self._update_item(owner, item, site, removal(KeyError, key)))
         return or_default((yield from self._update_item(owner, item, site, gone)), arguments[1])
 
     def _sort(self, site: int | None, owner: Ref, keywords: dict[str, Any]) -> Steps:

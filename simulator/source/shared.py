@@ -308,7 +308,9 @@ class Shared:
             name = f"{base}#{number}"
         ref = Ref(name, _kind(real), type(real))
         if ref.kind in ("lock", "rlock") and _is_taken(real):
-            raise UsageError(f"the lock {name} is held before any thread runs: whoever took it has to give it back first")
+            raise UsageError(
+                f"the lock {name} is held before any thread runs: whoever took it has to give it back first"
+            )
         self._refs[id(real)] = ref
         self._reals[name] = real
         self._ways[name] = way
@@ -337,7 +339,9 @@ class Shared:
             return known
         self._made += 1
         if self._made > MADE:
-            raise ProgramError(f"threads make and share more than {MADE:,} objects ({name} is the last): do they ever end?")
+            raise ProgramError(
+                f"threads make and share more than {MADE:,} objects ({name} is the last): do they ever end?"
+            )
         ref = Ref(name, kind, type_)
         self._reals[name] = ref
         if kind in ("lock", "rlock"):

@@ -148,7 +148,8 @@ class Threads:
     def _program(self) -> Program:
         invariant = self.plain.invariant
         memory: dict[Hashable, Any] = {}
-        memory.update(self.shared.memory)
+        # In order of their names: which of them was found first says nothing to anybody.
+        memory.update(sorted(self.shared.memory.items()))
         return Program(
             {thread: partial(self._body, work, thread if self.named else "") for thread, work in self._workers.items()},
             memory=memory,
