@@ -4,6 +4,7 @@ this file."""
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import click
 if TYPE_CHECKING:
     from scenarios.gil.costs import Costs
     from scenarios.gil.experiments import Experiment
+    from simulator.real.interpreters import Interpreter
 
 __all__ = ["command"]
 
@@ -93,6 +95,23 @@ _costs = _together(
     click.option("--gil/--no-gil", default=None, help="With the GIL, or as a free-threaded Python. [default: with it]"),
 )
 
+_real = _together(
+    click.option(
+        "--python", metavar="PYTHON", multiple=True, help="On this Python; may be repeated. [default: this one]"
+    ),
+    click.option("--work", type=DURATION, default=80_000, help="How long a unit of work takes, about. [default: 80ms]"),
+    click.option("--request", type=DURATION, default=40_000, help="How long the server waits. [default: 40ms]"),
+    click.option("--repeats", type=click.IntRange(1, 100), default=7, help="How often each is measured. [default: 7]"),
+    click.option("--switch-interval", type=DURATION, help="As sys.setswitchinterval. [default: the Python's own]"),
+    click.option(
+        "--timeout",
+        "limit",
+        type=click.FloatRange(0.1, 3600),
+        default=120.0,
+        help="Stop after so many seconds. [default: 120]",
+    ),
+)
+
 
 @click.group("gil")
 def command() -> None:
@@ -162,23 +181,157 @@ def timeline(
 @click.option(
     "-o", "--output", metavar="FILE", help="Draw the first 50 ms beside the most threads into this file, as SVG."
 )
+@click.option("--real", is_flag=True, help="Measure it here, too: real threads, where a sleep stands for I/O.")
+@click.option("--python", metavar="PYTHON", help="With --real: on this Python. [default: this one]")
 @_json
-def convoy(threads: tuple[int, ...], output: str | None, as_json: bool, **values: Any) -> int:
+def convoy(
+    threads: tuple[int, ...], output: str | None, real: bool, python: str | None, as_json: bool, **values: Any
+) -> int:
     """The convoy effect: what a thread with short I/O pays for standing behind threads that compute."""
     from scenarios.gil.convoy import convoy as met
+    from scenarios.gil.convoy import measured_convoys
     from scenarios.gil.tables import convoy_table
+
+    if python is not None and not real:
+        raise click.UsageError("--python is for --real")
 
     found = [met(beside, **values) for beside in dict.fromkeys((0, *threads))]
     if output is not None:
         return _show(found[-1].history, "", output=output, events=False, until=50_000, as_json=False)
+    measured, stopped = None, ""
+    if real:
+        (interpreter,) = _interpreters((python,) if python else ())
+        of_both = ("requests", "io", "cpu", "switch_interval")
+        numbers = [each.beside for each in found]
+        measured, stopped = measured_convoys(interpreter, numbers, **{name: values[name] for name in of_both})
+    if as_json:
+        seen = measured or {}
+        documents = [
+            {**each.to_dict(), "measured_seconds": seen[each.beside].to_dict() if each.beside in seen else None}
+            for each in found
+        ]
+        _print_json(documents)
+    else:
+        click.echo(convoy_table(found, measured))
+    return _ended([stopped])
+
+
+@command.command(short_help="Take the costs that predictions are made of from this machine.")
+@_real
+@click.option("-o", "--output", metavar="FILE", help="Save the costs, for --costs.")
+@_json
+def calibrate(output: str | None, as_json: bool, python: tuple[str, ...], **values: Any) -> int:
+    """What a unit of work, a start and a request cost here, and how many cores there really are."""
+    from scenarios.gil.calibrate import calibrate as calibrated
+    from scenarios.gil.tables import calibration_table
+    from simulator.render.files import write_whole
+
+    interpreters = _interpreters(python)
+    if output is not None and len(interpreters) > 1:
+        raise click.UsageError("-o saves the costs of one Python: leave one --python")
+    found = [calibrated(interpreter, **values, progress=_progress()) for interpreter in interpreters]
+    if output is not None:
+        write_whole(output, json.dumps(found[0].costs.to_dict(), indent=2) + "\n")
     if as_json:
         _print_json([each.to_dict() for each in found])
-        return 0
-    click.echo(convoy_table(found))
-    return 0
+    else:
+        click.echo("\n\n".join(map(calibration_table, found)))
+    return _ended([each.stopped for each in found])
+
+
+@command.command(short_help="Time real threads, processes and requests.")
+@_which
+@_real
+@_json
+def measure(as_json: bool, python: tuple[str, ...], **values: Any) -> int:
+    """Speed-ups on this machine: real threads, real processes, and a real server for the requests."""
+    from scenarios.gil.measure import Measurement, available_here
+    from scenarios.gil.measure import measure as measured
+    from scenarios.gil.tables import measurement_table
+
+    found: list[Measurement] = []
+    wanted = _experiments(values)
+    for interpreter in _interpreters(python):
+        possible, note = available_here(wanted, interpreter, asked_for=values["executor"])
+        _say(note)
+        found.append(measured(possible, interpreter, **_timing(values), progress=_progress()))
+        if found[-1].stopped:
+            break
+    if as_json:
+        _print_json([each.to_dict() for each in found])
+    else:
+        click.echo("\n\n".join(map(measurement_table, found)))
+    return _ended([each.stopped for each in found])
+
+
+@command.command(short_help="Hold the predictions against this machine.")
+@_which
+@_real
+@click.option("--costs", "costs_file", metavar="FILE", help="Costs that were saved. [default: calibrated anew]")
+@_json
+def compare(as_json: bool, python: tuple[str, ...], costs_file: str | None, **values: Any) -> int:
+    """Speed-ups predicted, measured, and as the article printed them; the error of each, and the mean."""
+    from scenarios.gil.article import notes
+    from scenarios.gil.compare import Comparison
+    from scenarios.gil.compare import compare as compared
+    from scenarios.gil.costs import load_costs
+    from scenarios.gil.measure import available_here
+    from scenarios.gil.tables import comparison_table
+
+    costs = None if costs_file is None else load_costs(costs_file)
+    found: list[Comparison] = []
+    wanted = _experiments(values)
+    for interpreter in _interpreters(python):
+        possible, note = available_here(wanted, interpreter, asked_for=values["executor"])
+        _say(note)
+        found.append(compared(possible, interpreter, costs=costs, **_timing(values), progress=_progress()))
+        if found[-1].stopped:
+            break
+    if as_json:
+        _print_json({"comparisons": [each.to_dict() for each in found], "notes": list(notes())})
+    else:
+        click.echo("\n\n".join(map(comparison_table, found)))
+        if any(row.printed for each in found for row in each.rows):
+            import textwrap
+
+            click.echo("\n" + "\n".join(textwrap.fill(note, 118) for note in notes()))
+    return _ended([each.stopped for each in found])
 
 
 # -- what they share
+
+
+def _interpreters(names: tuple[str, ...]) -> list[Interpreter]:
+    from simulator.real.interpreters import Interpreter, find
+
+    return list(map(find, names)) if names else [Interpreter.current()]
+
+
+def _timing(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in ("work", "request", "repeats", "switch_interval", "limit")}
+
+
+def _progress() -> Callable[[str], None] | None:
+    """A line on standard error that is written over, when a person looks at it."""
+    if not sys.stderr.isatty():
+        return None
+    return lambda text: click.echo(f"\r{text}\033[K", nl=False, err=True)
+
+
+def _say(note: str) -> None:
+    if note:
+        click.echo(f"simulator: {note}", err=True)
+
+
+def _ended(stopped: list[str]) -> int:
+    """The exit code, and a word on standard error where there is less than was asked for."""
+    if sys.stderr.isatty():
+        click.echo("\r\033[K", nl=False, err=True)
+    why = next(filter(None, stopped), "")
+    if not why:
+        return 0
+    _say(f"{why}: this is only what was measured so far")
+    return 130 if why == "interrupted" else 0
 
 
 def _show(history: Any, title: str, *, output: str | None, events: bool, until: int | None, as_json: bool) -> int:

@@ -6,17 +6,21 @@ for each request anew, however little it computes itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from scenarios.gil.ask import ask
 from scenarios.gil.history import History, What
 from scenarios.gil.machine import simulate
 from scenarios.gil.spans import Doing, spans
+from scenarios.gil.spread import Spread, spread
 from scenarios.gil.tasks import SWITCH_INTERVAL, Cpu, Io, Op, Task, World
 from simulator.errors import UsageError
+from simulator.real.interpreters import Interpreter
 
-__all__ = ["Convoy", "convoy"]
+__all__ = ["Convoy", "convoy", "measured_convoys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +83,35 @@ def convoy(
     times = tuple(after - before for before, after in pairwise(ends))
     waited = sum(span.length for span in spans(history) if span.task == "io" and span.doing is Doing.WAITS_FOR_GIL)
     return Convoy(beside, switch_interval, times, waited, history)
+
+
+def measured_convoys(
+    interpreter: Interpreter,
+    beside: Sequence[int],
+    *,
+    requests: int = 20,
+    io: int = 1_000,
+    cpu: int = 100,
+    switch_interval: int | None = None,
+    limit: float = 60.0,
+) -> tuple[dict[int, Spread], str]:
+    """The same with real threads, where a sleep stands for I/O: the time of a request beside so many, in seconds.
+
+    And why there are fewer than were asked for: Ctrl-C, or more than `limit` seconds; empty if there are all.
+    """
+    times: dict[int, list[float]] = {}
+
+    def take(one: dict[str, Any]) -> None:
+        if "beside" in one:
+            times.setdefault(one["beside"], []).append(one["seconds"])
+
+    order = {
+        "do": "convoy",
+        "beside": list(beside),
+        "requests": requests,
+        "delay": io / 1e6,
+        "work": cpu / 1e6,
+        "switch_interval": None if switch_interval is None else switch_interval / 1e6,
+    }
+    stopped = ask(interpreter, order, take, limit=limit)
+    return {number: spread(measured) for number, measured in times.items()}, stopped

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from scenarios.gil.calibrate import Calibration
+from scenarios.gil.compare import Comparison, Row
 from scenarios.gil.convoy import Convoy
 from scenarios.gil.costs import Costs
+from scenarios.gil.measure import Measured, Measurement
 from scenarios.gil.predict import Prediction
+from scenarios.gil.spread import TOO_WIDE, Spread
 from scenarios.gil.timeline import duration
 
-__all__ = ["about", "convoy_table", "prediction_table", "table"]
+__all__ = [
+    "about",
+    "calibration_table",
+    "comparison_table",
+    "convoy_table",
+    "measurement_table",
+    "prediction_table",
+    "table",
+]
 
 
 def table(lines: Sequence[Sequence[str]], *, left: int = 1) -> str:
@@ -67,22 +79,117 @@ def prediction_table(predictions: Sequence[Prediction], costs: Costs) -> str:
     return f"{about(costs)}\n\n{table(lines, left=2)}"
 
 
-def convoy_table(convoys: Sequence[Convoy]) -> str:
-    """What a request takes beside more and more computing threads, and how much of it is waiting for the GIL."""
+def convoy_table(convoys: Sequence[Convoy], measured: Mapping[int, Spread] | None = None) -> str:
+    """What a request takes beside more and more computing threads, and how much of it is waiting for the GIL.
+
+    `measured` is the time of a request beside so many real threads, in seconds.
+    """
     first = convoys[0]
-    lines = [["computing threads", "a request takes", "the slowest", "waiting for the GIL", "times as long"]]
+    head = ["computing threads", "a request takes", "the slowest", "waiting for the GIL", "times as long"]
+    lines = [head if measured is None else [*head, "measured here", "spread"]]
     for each in convoys:
-        total = sum(each.times)
-        lines.append(
-            [
-                str(each.beside),
-                duration(round(each.mean)),
-                duration(each.worst),
-                f"{duration(round(each.waited / len(each.times)))} ({each.waited / total:.0%})",
-                f"{each.mean / first.mean:.1f}",
-            ]
-        )
+        cells = [
+            str(each.beside),
+            duration(round(each.mean)),
+            duration(each.worst),
+            f"{duration(round(each.waited / len(each.times)))} ({each.waited / sum(each.times):.0%})",
+            f"{each.mean / first.mean:.1f}",
+        ]
+        seen = None if measured is None else measured.get(each.beside)
+        if seen is not None:
+            median, low, high = _times(seen)
+            cells += [median, f"{low} – {high}"]
+        elif measured is not None:
+            cells += ["", ""]
+        lines.append(cells)
     number = len(first.times)
     return (
         f"{number} requests by one thread, switch interval {duration(first.switch_interval)}\n\n{table(lines, left=0)}"
     )
+
+
+def calibration_table(calibration: Calibration) -> str:
+    """What was measured, and how far the measurements lie apart."""
+    lines = [["cost", "median", "from", "to"]]
+    for name, each in calibration.spreads.items():
+        shown = [f"{each.median:.2f}", f"{each.low:.2f}", f"{each.high:.2f}"] if name == "capacity" else _times(each)
+        lines.append([f"{name.replace('_', ' ')}{' (cores)' if name == 'capacity' else ''}", *shown])
+    costs = calibration.costs
+    one = ["one core: nothing that computes can be faster in threads or processes"] if costs.cores == 1 else []
+    return "\n".join([about(costs), *one, "", table(lines)])
+
+
+def _times(each: Spread) -> list[str]:
+    return [duration(round(seconds * 1e6)) for seconds in (each.median, each.low, each.high)]
+
+
+def measurement_table(measurement: Measurement) -> str:
+    """What was measured, a line for each experiment."""
+    lines = [["work", "by", "k", "seconds", "speed-up", "spread"]]
+    for each in measurement.measured:
+        seconds = f"{each.seconds.median:.3f}"
+        lines.append([*_named(each), seconds, f"{each.speedup.median:.2f}x", _interval(each.speedup)])
+    rows = measurement.measured
+    said = _inconclusive([each for each in rows if not each.speedup.conclusive], len(rows))
+    return "\n".join([str(measurement.interpreter), "", table(lines, left=2), *said])
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """What was predicted and what was measured, a line for each experiment, and the mean error."""
+    lines = [["work", "by", "k", "predicted", "measured", "spread", "error", "article"]]
+    for row in comparison.rows:
+        predicted, speedup = float(row.prediction.speedup), row.measured.speedup
+        error = f"{row.error:+.0%}" if speedup.conclusive else f"({row.error:+.0%})"
+        lines.append(
+            [
+                *_named(row.measured),
+                f"{predicted:.2f}x",
+                f"{speedup.median:.2f}x",
+                _interval(speedup),
+                error,
+                _printed(row),
+            ]
+        )
+    body = [about(comparison.costs), "", table(lines, left=2)]
+    if comparison.rows:
+        body += ["", *_mean_error(comparison)]
+    unclear = [row.measured for row in comparison.rows if not row.measured.speedup.conclusive]
+    body += _inconclusive(unclear, len(comparison.rows))
+    if comparison.costs.cores == 1:
+        body.append("One core: nothing that computes can be faster in threads or processes.")
+    return "\n".join(body)
+
+
+def _printed(row: Row) -> str:
+    if row.printed is None:
+        return ""
+    return f"{row.printed.speedup:.2f}x{' (!)' if row.printed.is_impossible(row.prediction.experiment.units) else ''}"
+
+
+def _mean_error(comparison: Comparison) -> list[str]:
+    everything, formula = comparison.mean_error(), comparison.mean_error_of_formula()
+    clear = comparison.mean_error(comparison.conclusive)
+    said = f"mean error {everything:.1%} ({formula:.1%} by the formula)"
+    if len(comparison.conclusive) < len(comparison.rows):
+        of = f"{len(comparison.conclusive)} of {len(comparison.rows)}"
+        said += f"; of the {of} that are conclusive {clear:.1%}" if clear is not None else "; none is conclusive"
+    return [said]
+
+
+def _inconclusive(rows: Sequence[Measured], of: int) -> list[str]:
+    """A word on measurements that lie too far apart to say anything."""
+    if not rows:
+        return []
+    widest = max(each.speedup.relative for each in rows)
+    few = any(each.speedup.number < 2 for each in rows)
+    why = "measured once" if few else f"spread up to ±{widest:.0%}, more than ±{TOO_WIDE:.0%}"
+    return [f"inconclusive: {len(rows)} of {of} ({why}); is the machine busy? more --repeats or a longer --work help"]
+
+
+def _named(each: Measured) -> list[str]:
+    experiment = each.experiment
+    return [experiment.workload.value, experiment.executor.value, str(experiment.units)]
+
+
+def _interval(each: Spread) -> str:
+    return f"{each.low:.2f}–{each.high:.2f}{'' if each.conclusive else ' ?'}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command_line import simulator
+from scenarios.gil import memory
+from tests.cli.command_line import ended, process, simulator
 
 
 def test_predict_has_a_line_for_each_experiment() -> None:
@@ -97,3 +100,113 @@ def test_a_file_of_something_else_is_one_clear_line(content: str, said: str, tmp
     path = tmp_path / "costs.json"
     path.write_text(content)
     assert simulator("gil", "predict", "--costs", str(path)).refused().startswith(f"{path}{said}")
+
+
+# -- on the real machine: tiny workloads, and nothing is said of their times
+
+TINY = ("--work", "1ms", "--request", "1ms", "--repeats", "2")
+
+
+@pytest.mark.real
+def test_costs_are_calibrated_saved_and_predicted_from(tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    ran = simulator("gil", "calibrate", *TINY, "-o", str(path))
+    assert (ran.code, ran.err) == (0, "")
+    names = {line.split("  ")[0] for line in ran.lines[3:]}
+    assert {"work", "request", "thread start", "spawn boot"} <= names
+    predicted = simulator("gil", "predict", "--costs", str(path), "-k", "2", "--json")
+    assert predicted.code == 0
+    assert predicted.json["costs"]["python"].startswith("CPython ")
+
+
+@pytest.mark.real
+def test_measure_has_a_spread_for_each_experiment() -> None:
+    ran = simulator("gil", "measure", *TINY, "-k", "1,2", "--executor", "threads", "--executor", "spawn", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    (document,) = ran.json
+    assert [(each["workload"], each["executor"], each["units"]) for each in document["measured"]] == [
+        (workload, by, k) for workload in ("cpu", "io") for by in ("threads", "spawn") for k in (1, 2)
+    ]
+    for each in document["measured"]:
+        assert each["speedup"]["number"] == 2
+        assert each["speedup"]["low"] <= each["speedup"]["median"] <= each["speedup"]["high"]
+
+
+@pytest.mark.real
+def test_compare_has_predicted_measured_error_and_the_article() -> None:
+    ran = simulator("gil", "compare", *TINY, "-k", "4", "--executor", "threads")
+    assert (ran.code, ran.err) == (0, "")
+    head = next(line for line in ran.lines if line.startswith("work"))
+    assert head.split() == ["work", "by", "k", "predicted", "measured", "spread", "error", "article"]
+    rows = [line for line in ran.lines if line.startswith(("cpu", "io"))]
+    assert [line.rstrip(" (!)").split()[-1] for line in rows] == ["1.06x", "5.56x"]
+    assert any(line.startswith("mean error ") for line in ran.lines)
+    assert "0.09 s for four processes is impossible" in ran.out
+
+
+@pytest.mark.real
+def test_compare_with_saved_costs_measures_none(tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    assert simulator("gil", "calibrate", *TINY, "-o", str(path)).code == 0
+    words = ("--costs", str(path), "-k", "1", "--executor", "threads", "--workload", "io", "--repeats", "1", "--json")
+    (comparison,) = simulator("gil", "compare", *words).json["comparisons"]
+    assert comparison["calibration"] is None
+    assert len(comparison["rows"]) == 1
+
+
+@pytest.mark.real
+def test_a_convoy_of_real_threads_stands_beside_the_model_s() -> None:
+    ran = simulator("gil", "convoy", "--real", "--requests", "3", "--threads", "1", "--json")
+    assert ran.code == 0
+    assert [each["measured_seconds"]["number"] for each in ran.json] == [3, 3]
+
+
+@pytest.mark.real
+def test_ctrl_c_keeps_what_was_measured_and_says_so() -> None:
+    words = (
+        "gil",
+        "measure",
+        "--work",
+        "1ms",
+        "--executor",
+        "threads",
+        "--workload",
+        "cpu",
+        "-k",
+        "1",
+        "--repeats",
+        "100",
+    )
+    with process(*words, "--work", "50ms", "--json", start_new_session=True) as running:
+        time.sleep(3)
+        running.send_signal(signal.SIGINT)
+        ran = ended(running)
+    assert ran.code == 130
+    assert ran.err == "simulator: interrupted: this is only what was measured so far\n"
+    (document,) = ran.json
+    assert document["stopped"] == "interrupted"
+
+
+@pytest.mark.real
+def test_a_time_limit_keeps_what_was_measured_and_says_so() -> None:
+    ran = simulator("gil", "measure", "--workload", "cpu", "-k", "1", "--executor", "threads", "--timeout", "0.2")
+    assert ran.code == 0
+    assert ran.err == "simulator: stopped after 0.2 s: this is only what was measured so far\n"
+    assert simulator("gil", "calibrate", "--timeout", "0.2").refused().endswith("allow more time")
+
+
+@pytest.mark.parametrize("command", ["calibrate", "measure", "compare"])
+def test_an_interpreter_that_is_no_python_is_one_clear_line(command: str, tmp_path: Path) -> None:
+    liar = tmp_path / "liar"
+    liar.write_text("#!/bin/sh\nexit 3\n")
+    liar.chmod(0o755)
+    refused = simulator("gil", command, "--python", str(liar)).refused()
+    assert refused == f"python '{liar}': is not a Python: asked who it is, it ended with code 3"
+    refused = simulator("gil", command, "--python", "no-such-python").refused()
+    assert refused == "python 'no-such-python': there is no such program, neither as a path nor on PATH"
+
+
+def test_more_processes_than_memory_allows_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 50 * 2**20)
+    refused = simulator("gil", "measure", "-k", "200", "--executor", "spawn").refused()
+    assert refused == "200 processes need about 4,000 MB, and 50 MB are free: ask for at most 2 at once"
