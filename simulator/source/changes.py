@@ -71,10 +71,13 @@ def applied(held: Any, method: str, arguments: tuple[Any, ...], keywords: Keywor
     return getattr(base, method)(held, *given, **dict(keywords))
 
 
-@functools.cache
 def removal(error: type[Exception], said: Any) -> Callable[[Any], Any]:
     """`del`, and `pop` without a default: a function that raises this where there is nothing."""
+    return _removal(error, said)
 
+
+@functools.cache
+def _removal(error: type[Exception], said: Any) -> Callable[[Any], Any]:
     def delete(old: Any) -> Any:
         if old is ABSENT:
             raise error(said)
