@@ -73,7 +73,7 @@ def _together(*options: Callable[..., Any]) -> Callable[..., Any]:
     return decorate
 
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead (documented in docs/json.md).")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead (documented in docs/gil.md).")
 _which = _together(
     click.option("--workload", type=click.Choice(WORKLOADS), multiple=True, help="Only this workload. [default: both]"),
     click.option(
@@ -167,7 +167,9 @@ def timeline(
 
     experiment = Experiment(Workload(workload), Executor(executor), units)
     history = simulate(world(experiment, _taken(values)))
-    return _show(history, f"{units} {executor}, {workload}", output=output, events=events, until=until, as_json=as_json)
+    return _show(
+        history, f"{workload}: {units} by {executor}", output=output, events=events, until=until, as_json=as_json
+    )
 
 
 @command.command(short_help="Short I/O behind threads that compute.")
@@ -341,10 +343,12 @@ def _show(history: Any, title: str, *, output: str | None, events: bool, until: 
     if output is not None:
         write_whole(output, svg(history, until=until, title=title))
         click.echo(f"wrote {output}")
-    elif as_json:
-        _print_json(history.to_dict())
-    elif events:
-        click.echo("\n".join(map(str, history.events)))
+    elif as_json or events:
+        kept = [event for event in history.events if until is None or event.time < until]
+        if as_json:
+            _print_json({"end": history.end, "events": [event.to_dict() for event in kept]})
+        else:
+            click.echo("\n".join(map(str, kept)))
     else:
         click.echo(text(history, until=until))
     return 0

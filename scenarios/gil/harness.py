@@ -19,8 +19,10 @@ now = time.perf_counter
 
 def work(count: int) -> None:
     """One unit of CPU-bound work: the article's loop."""
+    # A number of its own: free-threaded Pythons count references to a shared one across the cores.
+    last = int(str(count))
     number = 0
-    while number < count:
+    while number < last:
         number += 1
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.gil import memory
-from tests.cli.command_line import ended, process, simulator
+from tests.cli.command_line import ROOT, ended, process, simulator
 
 
 def test_predict_has_a_line_for_each_experiment() -> None:
@@ -57,6 +57,22 @@ def test_pictures_are_xml_and_the_same_each_time(words: tuple[str, ...], tmp_pat
         texts.append(path.read_bytes())
     assert texts[0] == texts[1]
     assert ET.fromstring(texts[0]).tag.endswith("svg")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("timeline", "cpu", "threads", "-k", "2", "--work", "20ms"), ("convoy", "--threads", "1")],
+    ids=lambda words: words[0],
+)
+def test_the_pictures_of_the_documents_are_those_that_are_drawn(words: tuple[str, ...], tmp_path: Path) -> None:
+    name = {"timeline": "gil-cpu-threads.svg", "convoy": "gil-convoy.svg"}[words[0]]
+    assert simulator("gil", *words, "-o", str(tmp_path / name)).code == 0
+    assert (tmp_path / name).read_bytes() == (ROOT / "docs" / "pictures" / name).read_bytes()
+
+
+def test_until_cuts_events_too() -> None:
+    lines = simulator("gil", "timeline", "cpu", "--events", "--until", "101us").lines
+    assert lines[-1].startswith("100 µs: ")
 
 
 def test_convoy_is_a_switch_interval_for_each_computing_thread() -> None:
