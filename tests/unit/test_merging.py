@@ -767,7 +767,11 @@ def test_ends_are_merged() -> None:
     assert len(automaton) == 2
 
 
-@pytest.mark.parametrize("value", [random.Random(0), threading.Lock(), _Box(), {1}, deque(), object()], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value",
+    [random.Random(0), threading.Lock(), _Box(), {1}, deque(), object()],
+    ids=lambda value: type(value).__name__,
+)
 def test_what_cannot_be_compared_is_not(value: object) -> None:
     def body() -> Iterator[object]:
         held = value
