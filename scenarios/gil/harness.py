@@ -323,7 +323,10 @@ def main() -> None:
     if sys.argv[1:2] == ["serve"]:
         serve(float(sys.argv[2]))
         return
-    order = json.loads(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line:
+        return  # who started us was interrupted before there was an order
+    order = json.loads(line)
     if order.get("switch_interval"):
         sys.setswitchinterval(order["switch_interval"])
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scenarios.gil.ask import ask
+from scenarios.gil.ask import INTERRUPTED, ask
 from scenarios.gil.calibrate import Calibrating, Calibration, order_for
 from scenarios.gil.experiments import Executor, Experiment, Workload
 from scenarios.gil.memory import check_memory
@@ -77,10 +77,17 @@ def available_here(
 
 
 def methods(interpreter: Interpreter) -> tuple[str, ...]:
-    """How processes can be started there: of `fork` and `spawn`, those that the platform has."""
+    """How processes can be started there: of `fork` and `spawn`, those that the platform has.
+
+    Raises KeyboardInterrupt after Ctrl-C, UsageError when there is no answer.
+    """
     said: dict[str, Any] = {}
-    ask(interpreter, {"do": "hello"}, said.update, limit=20)
-    return tuple(said.get("methods", ()))
+    stopped = ask(interpreter, {"do": "hello"}, said.update, limit=20)
+    if stopped == INTERRUPTED:
+        raise KeyboardInterrupt
+    if stopped:
+        raise UsageError(f"{interpreter} did not say how it starts processes: {stopped}")
+    return tuple(said["methods"])
 
 
 def measure(

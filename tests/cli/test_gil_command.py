@@ -5,11 +5,15 @@ from __future__ import annotations
 import signal
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from scenarios.gil import memory
+from scenarios.gil import measure, memory
+from scenarios.gil.ask import ask
+from simulator.real.interpreters import Interpreter
 from tests.cli.command_line import ROOT, ended, process, simulator
 
 
@@ -178,29 +182,55 @@ def test_a_convoy_of_real_threads_stands_beside_the_model_s() -> None:
 
 
 @pytest.mark.real
-def test_ctrl_c_keeps_what_was_measured_and_says_so() -> None:
-    words = (
-        "gil",
-        "measure",
-        "--work",
-        "1ms",
-        "--executor",
-        "threads",
-        "--workload",
-        "cpu",
-        "-k",
-        "1",
-        "--repeats",
-        "100",
-    )
-    with process(*words, "--work", "50ms", "--json", start_new_session=True) as running:
-        time.sleep(3)
+def test_ctrl_c_keeps_what_was_measured_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+
+    def interrupted(
+        interpreter: Interpreter, order: Mapping[str, Any], take: Callable[..., None], **limit: float
+    ) -> str:
+        def count(one: dict[str, Any]) -> None:
+            told.append(one)
+            take(one)
+            if sum("repeat" in each for each in told) == 5:
+                raise KeyboardInterrupt
+
+        return ask(interpreter, order, count, **limit)
+
+    monkeypatch.setattr(measure, "ask", interrupted)
+    words = ("measure", *TINY, "--executor", "threads", "--workload", "cpu", "-k", "1,2", "--repeats", "100", "--json")
+    ran = simulator("gil", *words)
+    assert (ran.code, ran.err) == (130, "simulator: interrupted: this is only what was measured so far\n")
+    (document,) = ran.json
+    assert document["stopped"] == "interrupted"
+    # Each round is four experiments: the second one was cut off after its first.
+    assert [each["seconds"]["number"] for each in document["measured"]] == [1, 1]
+
+
+@pytest.mark.real
+def test_ctrl_c_before_anything_was_measured_says_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "ask", lambda *_, **__: "interrupted")
+    ran = simulator("gil", "compare", *TINY)
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err == "simulator: interrupted; there is nothing to show yet\n"
+
+
+@pytest.mark.real
+def test_ctrl_c_ends_the_command_and_all_that_it_started() -> None:
+    with process("gil", "measure", "--repeats", "100", start_new_session=True) as running:
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        if not children.exists():
+            running.kill()
+            pytest.skip("there is no /proc to see children in")
+        while not (started := children.read_text().split()):
+            time.sleep(0.05)
         running.send_signal(signal.SIGINT)
         ran = ended(running)
     assert ran.code == 130
-    assert ran.err == "simulator: interrupted: this is only what was measured so far\n"
-    (document,) = ran.json
-    assert document["stopped"] == "interrupted"
+    # One that was being started at that very moment ends because nobody gives it an order.
+    limit = time.monotonic() + 20
+    while any(Path("/proc", pid).exists() for pid in started):
+        assert time.monotonic() < limit
+        time.sleep(0.05)
 
 
 @pytest.mark.real
