@@ -51,6 +51,8 @@ class Claim:
     says: str
     test: Callable[[Asked], Evidence]
     commands: tuple[str, ...]
+    known_wrong: bool = False
+    """Whether it is known that the article is mistaken here."""
 
     def to_dict(self, evidence: Evidence) -> dict[str, Any]:
         """The claim with its evidence, in plain types."""

@@ -18,6 +18,10 @@ EXPECTED = {
     "order by id": "confirmed",
     "one lock for all": "confirmed",
     "the GIL and +=": "it depends",
+    "CPU-bound threads": "confirmed",
+    "CPU-bound processes": "confirmed",
+    "0.09 s for four processes": "refuted",
+    "I/O-bound threads": "confirmed",
 }
 """What the model alone says of each claim: no machine is asked."""
 
