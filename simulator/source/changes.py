@@ -73,11 +73,12 @@ def applied(held: Any, method: str, arguments: tuple[Any, ...], keywords: Keywor
 
 def removal(error: type[Exception], said: Any) -> Callable[[Any], Any]:
     """`del`, and `pop` without a default: a function that raises this where there is nothing."""
-    return _removal(error, said)
+    kind: Any = error
+    return _removal(kind, said)
 
 
-@functools.cache
-def _removal(error: type[Exception], said: Any) -> Callable[[Any], Any]:
+@functools.lru_cache(maxsize=None, typed=True)  # 1 and True are one key of a dict, and two texts
+def _removal(error: Any, said: Any) -> Callable[[Any], Any]:
     def delete(old: Any) -> Any:
         if old is ABSENT:
             raise error(said)

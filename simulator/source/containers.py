@@ -29,6 +29,7 @@ from simulator.source.shared import ABSENT, Frozen, Item, Ref, freeze, thaw
 
 __all__ = ["Containers"]
 
+_A_DICT: dict[Any, Any] = {}
 _LOOKS_ONLY = {
     "copy", "count", "index", "get", "keys", "values", "items", "difference", "intersection", "union",
     "symmetric_difference", "isdisjoint", "issubset", "issuperset", "most_common", "elements", "total", "decode", "find",
@@ -41,6 +42,15 @@ _TAKES_MANY = {
     "extend", "extendleft", "update", "subtract", "difference_update", "intersection_update", "symmetric_difference_update",
 }  # fmt: skip
 """Methods whose arguments are taken apart by C code: what is Python code among them has to be done before."""
+
+
+def _check_hash(key: Any) -> None:
+    """Raise TypeError for a shared object that Python finds unhashable: a list, say, or what has `__eq__` only."""
+    for each in key if isinstance(key, tuple) else (key,):
+        if isinstance(each, tuple):
+            _check_hash(each)
+        elif isinstance(each, Ref) and special(each, "__hash__") is None:
+            raise TypeError(f"unhashable type: {each.type.__name__!r}")
 
 
 class Containers(Attributes):
@@ -148,11 +158,23 @@ class Containers(Attributes):
         return None
 
     def _look_up(self, owner: Any, key: Any, site: int | None) -> None:
-        """Raise for a key that C code would have to compare by means of Python code."""
+        """Raise for a key that C code would have to compare by means of Python code, and for one that has no hash."""
+        if isinstance(owner, dict | set | frozenset) or (isinstance(owner, Ref) and owner.kind in ("dict", "set")):
+            _check_hash(key)
         if not may_be_compared(key):
             raise self.wrong(
                 f"looks up {key!r}, which C code would compare by what is in it: it cannot be followed", site
             )
+
+    def key(self, thing: Any) -> Any:
+        """A key of a dict, or an item of a set, that is being made."""
+        seen = self.seen(thing)
+        self._look_up(_A_DICT, seen, None)
+        return seen if isinstance(seen, Ref) else thing
+
+    def keys(self, things: Any) -> list[Any]:
+        """Several of them."""
+        return [self.key(each) for each in things]
 
     def store_item(self, owner: Any, key: Any, value: Any, site: int | None) -> Steps:
         """`owner[key] = value`."""

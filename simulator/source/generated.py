@@ -23,7 +23,7 @@ def generated(function: FunctionType, arguments: tuple[Any, ...]) -> Callable[..
     """What to do instead of calling a function that `@dataclass` wrote; None for any other."""
     # The __repr__ is wrapped once more, so that it does not go round in circles.
     written: FunctionType = getattr(function, "__wrapped__", function)
-    if not written.__code__.co_filename.startswith("<") or not arguments:
+    if written.__code__.co_filename != "<string>" or not arguments:
         return None
     kind = type_of(arguments[0])
     if not hasattr(kind, "__dataclass_fields__"):

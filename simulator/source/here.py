@@ -19,7 +19,7 @@ def here() -> str:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith((_OURS, "<")) and code.co_name.startswith("_sim_"):
+        if not code.co_filename.startswith(_OURS) and code.co_name.startswith("_sim_"):
             return f"{os.path.basename(code.co_filename)}:{frame.f_lineno}: "
         frame = frame.f_back
     return ""

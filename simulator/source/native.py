@@ -233,6 +233,10 @@ class Native(Locks):
                     "it cannot be followed",
                     site,
                 )
+        if is_one_of(function, (set, frozenset, collections.Counter)):
+            for each in given:
+                for item in each if isinstance(each, list | tuple | set | dict) else ():
+                    self.key(item)
         if is_one_of(function, _COMPARING):
             for each in given:
                 if isinstance(each, list | tuple | set | dict) and any(map(_has_operators, each)):

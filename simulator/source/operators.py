@@ -61,8 +61,10 @@ def sign(name: str) -> str:
     return _SIGNS[name]
 
 
-def unsupported(name: str, left: str, right: str) -> str:
+def unsupported(name: str, left: str, right: str, *, in_place: bool = False) -> str:
     """What Python says of operands that an operator does not take."""
+    if in_place:
+        return f"unsupported operand type(s) for {_SIGNS[name].split()[0]}=: '{left}' and '{right}'"
     if name in _SWAPPED:
         return f"'{_SIGNS[name]}' not supported between instances of '{left}' and '{right}'"
     return f"unsupported operand type(s) for {_SIGNS[name]}: '{left}' and '{right}'"

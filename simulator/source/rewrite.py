@@ -216,14 +216,10 @@ class _Function:
             case ast.With():
                 return self.with_(node)
             case ast.Try(body, handlers, orelse, finalbody):
-                return [
-                    ast.Try(
-                        self.block(body),
-                        [*([self._through(node)] if handlers else []), *map(self.handler, handlers)],
-                        self.block(orelse),
-                        self.block(finalbody),
-                    )
-                ]
+                made = self.block(body)
+                if handlers:
+                    made = [ast.Try(made, [self._through(node), *map(self.handler, handlers)], self.block(orelse), [])]
+                return self._finally(node, made, finalbody) if finalbody else made
             case ast.Raise(exc, cause):
                 return [
                     ast.Raise(None if exc is None else self.raised(exc), None if cause is None else self.expr(cause))
@@ -265,6 +261,15 @@ class _Function:
         """`except`."""
         kind = None if node.type is None else _tell("caught", self.expr(node.type))
         return _located(ast.ExceptHandler(kind, node.name, self.block(node.body)), node)
+
+    def _finally(self, node: ast.stmt, body: list[ast.stmt], final: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """`finally`, which is left out where it is not the program's own exception that goes through it."""
+        closing = self.temporary()
+        through = self._through(node)
+        through.body = [ast.Assign([_store(closing)], ast.Constant(True)), *through.body]
+        guarded = ast.If(ast.UnaryOp(ast.Not(), _name(closing)), self.block(final), [])
+        made = [_located(each, node) for each in body]
+        return [ast.Assign([_store(closing)], ast.Constant(False)), ast.Try(made, [through], [], [guarded])]
 
     def _through(self, node: ast.stmt) -> ast.ExceptHandler:
         """What is no exception of the program's goes through all its handlers: our own errors, and a body's being closed."""
@@ -593,9 +598,9 @@ class _Function:
             case ast.List(parts):
                 return ast.List([self.part(each) for each in parts], ast.Load())
             case ast.Set(parts):
-                return ast.Set([self.part(each) for each in parts])
+                return ast.Set([self.key(each) for each in parts])
             case ast.Dict(keys, values):
-                made_keys = [None if key is None else self.expr(key) for key in keys]
+                made_keys = [None if key is None else self.key(key) for key in keys]
                 made_values = [
                     _ask("unpack", self.expr(each)) if key is None else self.expr(each)
                     for key, each in zip(keys, values, strict=True)
@@ -631,6 +636,13 @@ class _Function:
         if isinstance(node, ast.Starred):
             return ast.Starred(_ask("unpack", self.expr(node.value)), ast.Load())
         return self.expr(node)
+
+    def key(self, node: ast.expr) -> ast.expr:
+        """A key of a dict, an item of a set."""
+        made = self.part(node)
+        if isinstance(made, ast.Starred):
+            return ast.Starred(_tell("keys", made.value), ast.Load())
+        return made if isinstance(node, ast.Constant) else _tell("key", made)
 
     def name(self, node: ast.Name, name: str) -> ast.expr:
         """A variable, or a global."""
@@ -727,7 +739,7 @@ class _Function:
         result = inside.temporary()
         if isinstance(node, ast.DictComp):
             empty: ast.expr = ast.Dict([], [])
-            key, value = inside.expr(node.key), inside.expr(node.value)
+            key, value = _tell("key", inside.expr(node.key)), inside.expr(node.value)
             held = inside.temporary()
             innermost: list[ast.stmt] = [
                 ast.Assign([_store(held)], key),
@@ -739,9 +751,9 @@ class _Function:
         else:
             method = "add" if isinstance(node, ast.SetComp) else "append"
             empty = ast.Call(_name("set"), [], []) if isinstance(node, ast.SetComp) else ast.List([], ast.Load())
-            innermost = [
-                ast.Expr(ast.Call(ast.Attribute(_name(result), method, ast.Load()), [inside.expr(node.elt)], []))
-            ]
+            made = inside.expr(node.elt)
+            item = _tell("key", made) if isinstance(node, ast.SetComp) else made
+            innermost = [ast.Expr(ast.Call(ast.Attribute(_name(result), method, ast.Load()), [item], []))]
         body = innermost
         for number, each in reversed(list(enumerate(node.generators))):
             if each.is_async:

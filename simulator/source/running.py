@@ -168,5 +168,5 @@ class Running(ABC):
         """Something that is taken apart: what Python can iterate over by itself."""
 
     @abstractmethod
-    def binary(self, name: str, left: Any, right: Any, site: int | None = None) -> Steps:
+    def binary(self, name: str, left: Any, right: Any, site: int | None = None, *, in_place: bool = False) -> Steps:
         """An operator or a comparison."""

@@ -173,7 +173,7 @@ class Threads:
                         break
                     answer = self._answered(operation, memory)
             finally:
-                with suppress(RuntimeError):  # a `finally` of its own may yield
+                with suppress(Exception):  # a `finally` of its own may yield
                     body.close()
 
     def _answered(self, operation: Operation, memory: dict[Hashable, Any]) -> Answer:
@@ -182,7 +182,10 @@ class Threads:
         before = memory.setdefault(location, self.shared.memory.get(location)) if location is not None else None
         match operation:
             case Add(left, right):
-                return left + right
+                try:
+                    return left + right
+                except Exception as error:
+                    return Raised(error)
             case Write(location, value):
                 memory[location] = value
                 return None

@@ -212,7 +212,7 @@ class Walker(Native):
             return not isinstance(init, FunctionType) and not isinstance(new, staticmethod)
         if isinstance(new, staticmethod):
             function: Any = new.__func__
-            return function.__code__.co_filename.startswith("<") or self.code.is_library(function)
+            return hasattr(kind, "_fields") or self.code.is_library(function)
         return isinstance(new, FunctionType)
 
     def _new(self, kind: Any, arguments: tuple[Any, ...]) -> Any:
@@ -336,7 +336,7 @@ class Walker(Native):
             raise TypeError(f"bad operand type for unary {operators.sign(name)}: {thing.type.__name__!r}")
         return operators.one_sided(name, thing)
 
-    def binary(self, name: str, left: Any, right: Any, site: int | None = None) -> Steps:
+    def binary(self, name: str, left: Any, right: Any, site: int | None = None, *, in_place: bool = False) -> Steps:
         """An operator or a comparison."""
         left, right = self.seen(left), self.seen(right)
         if not (is_ours(left) or is_ours(right)):
@@ -361,7 +361,7 @@ class Walker(Native):
                 taken.append((yield from self.taken(each, at)) if is_container(each) else each)
             return operators.native(name, *taken)
         self.quiet(site)
-        return self._compared(name, left, right)
+        return self._compared(name, left, right, in_place)
 
     def _natively(self, name: str, left: Any, right: Any) -> Any:
         return operators.native(name, left, right)
@@ -377,13 +377,13 @@ class Walker(Native):
             return [second, first]
         return [first, second]
 
-    def _compared(self, name: str, left: Any, right: Any) -> Any:
+    def _compared(self, name: str, left: Any, right: Any, in_place: bool) -> Any:
         """What is left where no method of Python code says anything."""
         if name in ("eq", "ne"):
             return (left is right) == (name == "eq")
         if is_shared(left) or is_shared(right):
-            raise TypeError(operators.unsupported(name, type_name(left), type_name(right)))
-        return operators.native(name, left, right)
+            raise TypeError(operators.unsupported(name, type_name(left), type_name(right), in_place=in_place))
+        return (operators.in_place if in_place else operators.native)(name, left, right)
 
     def augment(self, name: str, old: Any, value: Any, site: int, owner: Any) -> Steps:
         """The arithmetic of `x += value`, a step of its own where x is shared and every operation counts."""
@@ -400,12 +400,16 @@ class Walker(Native):
         elif isinstance(old, Ref) and is_container(old) and function is not None:
             taken = yield from self.value_of(value, site)
             result = yield from self.change(old, f"__i{name}__", (taken,), {}, site)
-            return old if not is_same(result, NotImplemented) else (yield from self.binary(name, old, value, None))
+            return (
+                old
+                if not is_same(result, NotImplemented)
+                else (yield from self.binary(name, old, value, None, in_place=True))
+            )
         if is_ours(old) or is_ours(value):
             if isinstance(old, CONTAINERS) and name in ("add", "or", "and", "xor", "sub"):
                 value = yield from self.unpack(value)
                 return operators.in_place(name, old, value)
-            return (yield from self.binary(name, old, value, site))
+            return (yield from self.binary(name, old, value, site, in_place=True))
         self.quiet(site)
         if isinstance(value, Cursor):
             value = yield from self.collected(value)
