@@ -102,7 +102,7 @@ class Attributes(Sharing):
         if name == "__dict__":
             raise self.wrong(f"looks into the __dict__ of {owner!r}, which cannot be followed", site)
         if owner.kind in ("lock", "rlock", "opaque") or owner.type.__module__ in _UNKNOWN:
-            return Found("value", Bound(name, owner))
+            return Found("value", self._opaque_method(owner, name, site))
         if isinstance(special(owner, "__getattribute__"), FunctionType):
             raise self.wrong(f"looks into {owner!r}, whose __getattribute__ cannot be followed", site)
         attribute = inspect.getattr_static(owner.type, name, ABSENT)
@@ -118,6 +118,13 @@ class Attributes(Sharing):
             if found is not ABSENT:
                 return Found("value", found)
         return self._look(owner, owner.type.__mro__, name, site)
+
+    def _opaque_method(self, owner: Ref, name: str, site: int | None) -> Bound:
+        """What C code, or the library, does with a state that nobody sees: its methods are known or refused when called."""
+        attribute = inspect.getattr_static(owner.type, name, ABSENT)
+        if owner.kind == "opaque" and not callable(attribute):
+            raise self.wrong(f"asks for {name!r} of {owner!r}, {say_kind(owner)}, which cannot be followed", site)
+        return Bound(name, owner)
 
     def _got(self, attribute: property, owner: Any, kind: type, name: str) -> Found:
         if attribute.fget is None:
@@ -189,7 +196,8 @@ class Attributes(Sharing):
                 # C code's, or that of an enum's member: what it does is Python's business.
                 return Found("value", attribute.__get__(instance, kind))
             raise self.wrong(
-                f"uses {kind.__name__}.{name}, {say(attribute)}: a descriptor that cannot be followed; a property can",
+                f"uses {kind.__name__}.{name}, {say(attribute)} (of {type(attribute).__module__}): a descriptor that cannot be "
+                "followed; a method or a property can",
                 site,
             )
         return self._find_static(base, name)

@@ -37,12 +37,12 @@ class Mirror:
         """Make the state hold what `memory` says, and return it. What is no part of the state is left alone."""
         # Every object is found before any is changed, or the way to it might lead elsewhere.
         targets = [
-            (self._object(place.ref), location, place.item)
+            (self._object(place.ref), place.item, self.real(memory[location]))
             for location, place in self.shared.places.items()
             if isinstance(place.ref, Ref) and self._is_inside(place.ref)
         ]
-        for target, location, item in targets:
-            self._put(target, item, self.real(memory[location]))
+        for target, item, value in targets:
+            self._put(target, item, value)
         return self.state
 
     def real(self, value: Any) -> Any:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from simulator.errors import ProgramError
 from simulator.source.attributes import say_kind
 from simulator.source.kinds import (
     Super,
@@ -167,16 +168,11 @@ class Native(Locks):
         """Raise for what would be wrong, take note of what is only not looked into."""
         name = name_of(function)
         module = _module_of(function, owner)
-        if module in _RANDOM or isinstance(owner, random.Random) or module in _CLOCK or _is_clock(function, owner):
-            raise self.wrong(
-                f"calls {name}: a clock or a random number is not the same every time; give it in from outside", site
-            )
-        if module in _WAITS or is_one_of(function, (builtins.open, builtins.input)):
-            raise self.wrong(
-                f"calls {name}: it waits on something that the model does not know; put a stand-in for it", site
-            )
-        if module == "threading":
-            raise self.wrong(f"calls {name}, which the model does not know (it knows Lock and RLock)", site)
+        self._refuse_module(name, module, site)
+        if isinstance(owner, random.Random) or _is_clock(function, owner):
+            raise self._inconstant(name, site)
+        if is_one_of(function, (builtins.open, builtins.input)):
+            raise self._waiting(name, site)
         if hasattr(function, "__wrapped__"):
             raise self.wrong(
                 f"calls {name}, which {say_wrapper(function)} wraps: what is inside cannot be followed", site
@@ -201,6 +197,28 @@ class Native(Locks):
             self.note(
                 f"{name} is not looked into: it is taken as one step of its own that touches nothing shared", site
             )
+
+    def refuse_library(self, function: FunctionType, site: int | None) -> None:
+        """Raise for a function of Python's library that is not to be followed, either."""
+        self._refuse_module(name_of(function), _module_of(function, None), site)
+
+    def _refuse_module(self, name: str, module: str, site: int | None) -> None:
+        if module in _RANDOM or module in _CLOCK:
+            raise self._inconstant(name, site)
+        if module in _WAITS:
+            raise self._waiting(name, site)
+        if module == "threading":
+            raise self.wrong(f"calls {name}, which the model does not know (it knows Lock and RLock)", site)
+
+    def _inconstant(self, name: str, site: int | None) -> ProgramError:
+        return self.wrong(
+            f"calls {name}: a clock or a random number is not the same every time; give it in from outside", site
+        )
+
+    def _waiting(self, name: str, site: int | None) -> ProgramError:
+        return self.wrong(
+            f"calls {name}: it waits on something that the model does not know; put a stand-in for it", site
+        )
 
     def _check(self, function: Any, owner: Any, given: list[Any], site: int | None) -> None:
         """Raise where Python's own code would look into a shared object."""

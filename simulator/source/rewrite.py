@@ -33,6 +33,7 @@ _COMPREHENSIONS = {
     ast.DictComp: "<dictcomp>",
     ast.GeneratorExp: "<genexpr>",
 }
+_NO_TASKS = "the model runs threads, not tasks"
 _LOOKS_AT_FRAMES = {"locals", "vars", "eval", "exec", "dir", "globals"}
 _SIGNS: dict[type[ast.AST], str] = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert"}
 _PLACED = (ast.expr, ast.stmt, ast.ExceptHandler, ast.arg, ast.keyword)
@@ -133,7 +134,7 @@ class _Function:
         node = self.node
         assert isinstance(node, Scope)
         if isinstance(node, ast.AsyncFunctionDef):
-            raise self._refused(node, "an async function")
+            raise self._refused(node, "an async function", _NO_TASKS)
         arguments = copy.deepcopy(node.args)
         arguments.posonlyargs = [ast.arg(WALKER), *arguments.posonlyargs]
         for each in [
@@ -180,8 +181,8 @@ class _Function:
         place = Site(node.lineno, node.end_lineno, node.col_offset, node.end_col_offset, kind)  # type: ignore[attr-defined]
         return ast.Constant(self.names.site(self.code, place))
 
-    def _refused(self, node: ast.AST, what: str) -> ProgramError:
-        return ProgramError(f"{self.file}:{getattr(node, 'lineno', '?')}: {what} cannot be followed")
+    def _refused(self, node: ast.AST, what: str, instead: str) -> ProgramError:
+        return ProgramError(f"{self.file}:{getattr(node, 'lineno', '?')}: {what} cannot be followed; {instead}")
 
     # -- statements
 
@@ -251,11 +252,11 @@ class _Function:
                     )
                 ]
             case ast.ClassDef():
-                raise self._refused(node, f"the class {node.name!r} inside a function")
+                raise self._refused(node, f"the class {node.name!r} inside a function", "define it outside")
             case ast.AsyncFor() | ast.AsyncWith() | ast.AsyncFunctionDef():
-                raise self._refused(node, "async code")
+                raise self._refused(node, "async code", _NO_TASKS)
             case _:
-                raise self._refused(node, type(node).__name__)
+                raise self._refused(node, type(node).__name__, "say it in other words")
 
     def handler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
         """`except`."""
@@ -282,7 +283,7 @@ class _Function:
     def function(self, node: ast.FunctionDef) -> list[ast.stmt]:
         """A function inside a function."""
         if node.decorator_list:
-            raise self._refused(node, f"the decorator of the inner function {node.name!r}")
+            raise self._refused(node, f"the decorator of the inner function {node.name!r}", "define it outside")
         return [*self._inner(node, node.name), ast.Assign([_store(node.name)], self._made(node, node.name))]
 
     def _inner(self, node: ast.FunctionDef | ast.Lambda, name: str) -> list[ast.stmt]:
@@ -347,7 +348,7 @@ class _Function:
                     made += self.assign(part.value if isinstance(part, ast.Starred) else part, _name(each))
                 return made
             case _:
-                raise self._refused(target, "this assignment")
+                raise self._refused(target, "this assignment", "say it in other words")
 
     def augmented(self, node: ast.AugAssign) -> list[ast.stmt]:
         """`target += value`: a load, the arithmetic, a store."""
@@ -395,7 +396,7 @@ class _Function:
         match target:
             case ast.Name(name):
                 if self.is_written_global(name) or self.is_cell(name):
-                    raise self._refused(target, f"deleting {name!r}, which is shared,")
+                    raise self._refused(target, f"deleting {name!r}, which is shared,", "set it to None")
                 return [ast.Delete([ast.Name(name, ast.Del())])]
             case ast.Attribute(owner, attribute):
                 return [
@@ -415,7 +416,7 @@ class _Function:
             case ast.Tuple(parts) | ast.List(parts):
                 return [each for part in parts for each in self.delete(part)]
             case _:
-                raise self._refused(target, "this deletion")
+                raise self._refused(target, "this deletion", "say it in other words")
 
     def turn(self, what: str) -> list[ast.stmt]:
         """A place where the interpreter may switch threads."""
@@ -615,7 +616,7 @@ class _Function:
                 return ast.FormattedValue(shown, -1, None if spec is None else self.expr(spec))
             case ast.NamedExpr(target, value):
                 if self.is_shared_name(target.id):
-                    raise self._refused(node, f"':=' to {target.id!r}, which is shared,")
+                    raise self._refused(node, f"':=' to {target.id!r}, which is shared,", "assign it first")
                 if not isinstance(self.node, Scope):
                     self.assigned_outside.add(target.id)
                 return ast.NamedExpr(_store(target.id), self.expr(value))
@@ -625,11 +626,11 @@ class _Function:
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
                 return self.comprehension(node)
             case ast.Yield() | ast.YieldFrom():
-                raise self._refused(node, "a generator")
+                raise self._refused(node, "a generator", "collect the items in a list, or write a class with __next__")
             case ast.Await():
-                raise self._refused(node, "async code")
+                raise self._refused(node, "async code", _NO_TASKS)
             case _:
-                raise self._refused(node, type(node).__name__)
+                raise self._refused(node, type(node).__name__, "say it in other words")
 
     def part(self, node: ast.expr) -> ast.expr:
         """An item of a display, or an argument."""
@@ -668,7 +669,7 @@ class _Function:
             and not self.is_local(node.func.id)
             and self.names.is_builtin(node.func.id)
         ):
-            raise self._refused(node, f"{node.func.id}()")
+            raise self._refused(node, f"{node.func.id}()", "name what is meant")
         function = self.expr(node.func)
         arguments = [self.part(each) for each in node.args]
         keywords = [
@@ -757,7 +758,7 @@ class _Function:
         body = innermost
         for number, each in reversed(list(enumerate(node.generators))):
             if each.is_async:
-                raise self._refused(node, "async code")
+                raise self._refused(node, "async code", _NO_TASKS)
             for test in reversed(each.ifs):
                 body = [ast.If(inside.test(test), body, [])]
             cursor = inside.temporary()
@@ -819,10 +820,11 @@ def _mangled(name: str, code: CodeType) -> str:
 
 
 def _located(node: N, place: ast.AST) -> N:
-    """A node with a place, unless it has one."""
+    """A node with the beginning of a place, unless it has one. A call that spans lines would be said to be at the last."""
     for each in ast.walk(node):
         if isinstance(each, _PLACED) and not hasattr(each, "lineno") and hasattr(place, "lineno"):
-            ast.copy_location(each, place)
+            each.lineno = each.end_lineno = place.lineno
+            each.col_offset = each.end_col_offset = place.col_offset  # type: ignore[attr-defined]
     return node
 
 

@@ -21,7 +21,7 @@ __all__ = ["GIL", "Code", "Running", "Steps"]
 
 GIL = "GIL"
 Steps = Generator[Operation, Any, Any]
-TURNS: Final = 1_000_000
+TURNS: Final = 250_000
 """Turns of a loop without a step after which a thread is taken for one that never ends."""
 
 
@@ -46,10 +46,12 @@ class Code(Protocol):
 class Running(ABC):
     """The state of a run, its log, the GIL. What comes further up the files is named here."""
 
-    def __init__(self, code: Code, thread: str, log: list[Visit] | None = None) -> None:
+    def __init__(self, code: Code, thread: str, log: list[Visit] | None = None, *, called: str = "") -> None:
         self.code = code
         self.shared = code.shared
         self.thread = thread
+        name = called or thread
+        self.called = f"thread {name!r}" if name else "a thread"
         self.log = log
         self.at: int | None = None
         self.inside = False
@@ -109,14 +111,15 @@ class Running(ABC):
         """A turn of a loop. Raises ProgramError for a thread that never takes a step again."""
         self._turns += 1
         if self._turns > TURNS:
-            raise self.wrong(f"went through a loop {TURNS:,} times without touching anything shared", None)
+            raise self.wrong(
+                f"went through a loop {TURNS:,} times without touching anything shared: does it ever end?", None
+            )
 
     # -- what it says
 
     def wrong(self, what: str, site: int | None) -> ProgramError:
         """The error for code that cannot be followed: where, which thread, what it does."""
-        who = f"thread {self.thread!r}" if self.thread else "a thread"
-        return ProgramError(f"{self.place(site)}{who} {what}")
+        return ProgramError(f"{self.place(site)}{self.called} {what}")
 
     def note(self, what: str, site: int | None) -> None:
         """Take note of what is not looked into. Raises ProgramError where we are to be strict."""

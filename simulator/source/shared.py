@@ -16,7 +16,9 @@ import datetime
 import decimal
 import enum
 import fractions
+import functools
 import inspect
+import operator
 import pathlib
 import re
 import threading
@@ -56,7 +58,7 @@ FIXED = (
     FunctionType, BuiltinFunctionType, ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType,
     types.MethodWrapperType, types.GetSetDescriptorType, types.GenericAlias, types.UnionType, decimal.Decimal,
     fractions.Fraction, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, pathlib.PurePath, re.Pattern,
-    uuid.UUID,
+    uuid.UUID, operator.attrgetter, operator.itemgetter, operator.methodcaller, type(functools.lru_cache(len)),
 )  # fmt: skip
 MADE = 1_000
 """Objects that all threads together may make and share."""
@@ -276,6 +278,7 @@ class Shared:
         self._taken_whole: set[str] = set()
         self._made = 0
         self._owners: dict[int, str] = {}
+        self._partials: dict[int, tuple[functools.partial[Any], functools.partial[Any]]] = {}
         self._keys: dict[str, dict[Any, str]] = {}
         self._name_everything(state, _root_name(state))
 
@@ -296,7 +299,19 @@ class Shared:
             return frozenset(self.value(each, f"{name}.item") for each in real)
         if isinstance(real, MethodType):
             return Bound(real.__func__, self.value(real.__self__, f"{name}.self"))
+        if type(real) is functools.partial:
+            return self._partial(real, name)
         return self._ref(real, name, way)
+
+    def _partial(self, real: functools.partial[Any], name: str) -> functools.partial[Any]:
+        """A partial with its parts as threads see them; always the same one."""
+        known = self._partials.get(id(real))
+        if known is None:
+            given = [self.value(each, f"{name}.argument{number}") for number, each in enumerate(real.args, start=1)]
+            named = {key: self.value(each, f"{name}.{key}") for key, each in real.keywords.items()}
+            made = functools.partial(self.value(real.func, f"{name}.func"), *given, **named)
+            known = self._partials[id(real)] = real, made
+        return known[1]
 
     def _ref(self, real: Any, name: str, way: tuple[Any, ...]) -> Ref:
         known = self._refs.get(id(real))
@@ -556,6 +571,8 @@ def _kind(real: object) -> str:
         return "rlock"
     if isinstance(real, types.CellType):
         return "cell"
+    if isinstance(real, threading.local):
+        return "opaque"
     for container in CONTAINERS:
         if isinstance(real, container):
             return container.__name__

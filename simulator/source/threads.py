@@ -11,7 +11,6 @@ import ast
 import builtins
 import operator
 import os
-import sysconfig
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
@@ -27,6 +26,7 @@ from simulator.ops import Acquire, Add, Operation, Read, Release, TryAcquire, Up
 from simulator.program import Program
 from simulator.scenario import Plain
 from simulator.source.find import declared, syntax_of
+from simulator.source.here import is_library
 from simulator.source.mirror import Mirror
 from simulator.source.rewrite import FACTORY, rewritten
 from simulator.source.shared import Inner, Item, Shared
@@ -48,9 +48,6 @@ LOOK: Final = 50_000
 SCOUT: Final = 5_000
 """Steps that each thread takes alone before that, at most."""
 ROUNDS: Final = 1_000
-_LIBRARY = os.path.join(sysconfig.get_path("stdlib"), "")
-_PACKAGES = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib"))
-_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
 
 class Threads:
@@ -215,14 +212,20 @@ class Threads:
 
     def _body(self, work: _Work, thread: str) -> Steps:
         """What a thread does, as a generator."""
-        walker = Walker(self, thread)
+        walker = Walker(self, thread, called=self._called(work))
         try:
             yield from walker.call(None, work.function, *work.arguments, **dict(work.keywords))
         except GeneratorExit:
             walker.holds_gil(False)
             raise
+        except ProgramError as error:
+            raise error if walker.called in str(error) else ProgramError(f"{error} ({walker.called})") from None
         finally:
             yield from walker.let_go()
+
+    def _called(self, work: _Work) -> str:
+        """The thread's name, which a body does not show that several threads have."""
+        return next(thread for thread, each in self._workers.items() if each is work)
 
     def future_state(self) -> tuple[object, ...]:
         """For merging: there is only one."""
@@ -348,10 +351,7 @@ class Threads:
 
     def is_library(self, function: FunctionType) -> bool:
         """Whether a function belongs to Python's own library, or to us."""
-        file = function.__code__.co_filename
-        if file.startswith(("<frozen", _OURS)):
-            return True
-        return file.startswith(_LIBRARY) and not file.startswith(_PACKAGES)
+        return is_library(function.__code__.co_filename)
 
     def note(self, what: str, site: int | None) -> None:
         """Take note of what is not looked into. Raises ProgramError where we are to be strict."""

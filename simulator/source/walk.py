@@ -95,7 +95,7 @@ class Walker(Native):
             self.quiet(site)
             return (yield from self.follow(called, (function, *arguments), keywords, site))
         if isinstance(function, Ref):
-            if function.kind == "object":
+            if is_of_python(function.type):
                 raise TypeError(f"{function.type.__name__!r} object is not callable")
             raise self.wrong(f"calls {function!r}, a {function.type.__name__}, which cannot be followed", site)
         return (yield from self.native(site, function, arguments, keywords))
@@ -160,6 +160,7 @@ class Walker(Native):
     ) -> Callable[..., Steps] | None:
         """The rewritten function; None for a library's that is given nothing shared."""
         if self.code.is_library(function):
+            self.refuse_library(function, site)
             if function.__module__ == "logging" or not any(
                 is_shared(self.seen(each)) or isinstance(each, Cursor) for each in (*arguments, *keywords.values())
             ):
@@ -359,12 +360,12 @@ class Walker(Native):
             for each in (left, right):
                 at = None if taken else site
                 taken.append((yield from self.taken(each, at)) if is_container(each) else each)
-            return operators.native(name, *taken)
+            return self._natively(name, *taken, in_place=in_place)
         self.quiet(site)
         return self._compared(name, left, right, in_place)
 
-    def _natively(self, name: str, left: Any, right: Any) -> Any:
-        return operators.native(name, left, right)
+    def _natively(self, name: str, left: Any, right: Any, *, in_place: bool = False) -> Any:
+        return (operators.in_place if in_place else operators.native)(name, left, right)
 
     def _asked_in_turn(self, name: str, left: Any, right: Any) -> list[tuple[Any, Any, str]]:
         """Which method of which side is asked, first to last: the right one first where its class is a subclass."""
@@ -383,7 +384,7 @@ class Walker(Native):
             return (left is right) == (name == "eq")
         if is_shared(left) or is_shared(right):
             raise TypeError(operators.unsupported(name, type_name(left), type_name(right), in_place=in_place))
-        return (operators.in_place if in_place else operators.native)(name, left, right)
+        return self._natively(name, left, right, in_place=in_place)
 
     def augment(self, name: str, old: Any, value: Any, site: int, owner: Any) -> Steps:
         """The arithmetic of `x += value`, a step of its own where x is shared and every operation counts."""

@@ -1387,6 +1387,18 @@ def linked_list(box):
         head = head.next
 
 
+def objects_change_places(box):
+    box.children[0], box.child = box.child, box.children[1]
+    box.children.append(Child(8))
+    box.children[0].value += 1
+    box.xs, box.ys = box.ys, box.xs
+    box.ys.append(5)
+
+
+def adds_what_cannot_be_added_in_place(box):
+    box.d += 1
+
+
 def made_and_shared(box):
     inner = {"list": [1, 2], "child": Child(3)}
     box.out = inner

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given, note, settings
 
 from simulator.census import count
 from simulator.errors import LimitError, ProgramError
@@ -84,6 +84,8 @@ def followed(workers: Sequence[Function], **options: Any) -> Ended | None:
 
 def same(workers: Sequence[Function], **options: Any) -> None:
     """The workers end in the model as they do natively, one after the other."""
+    for each in workers:
+        note(str(each.__doc__))
     ended = followed(workers, **options)
     assert ended is None or ended == natively(plain_grammar.Box, workers, plain_grammar)
 
