@@ -275,10 +275,8 @@ class Attributes(Sharing):
             if isinstance(owner, Ref) or is_of_python(type(attribute)):
                 raise self.wrong(f"sets {kind.__name__}.{name}, a descriptor that cannot be followed", site)
         elif isinstance(owner, Ref) and not is_slot(attribute) and not kind.__dictoffset__:
-            said = "has no attribute" if attribute is None else "attribute"
-            raise AttributeError(
-                f"{kind.__name__!r} object {said} {name!r}{'' if attribute is None else ' is read-only'}"
-            )
+            # It raises, with the words of this version of Python.
+            object.__setattr__(kind.__new__(kind), name, None)
         return None, ()
 
     def _refuse_opaque(self, owner: Any, name: str, does: str, site: int | None) -> None:
