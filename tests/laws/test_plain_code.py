@@ -90,20 +90,20 @@ def same(workers: Sequence[Function], **options: Any) -> None:
     assert ended is None or ended == natively(plain_grammar.Box, workers, plain_grammar)
 
 
-@settings(max_examples=150 * FACTOR[PROFILE])
+@settings(max_examples=80 * FACTOR[PROFILE])
 @given(functions())
 def test_a_drawn_function_does_in_the_model_what_it_does_in_python(function: Function) -> None:
     same([function])
 
 
-@settings(max_examples=30 * FACTOR[PROFILE])
+@settings(max_examples=15 * FACTOR[PROFILE])
 @given(functions(), functions())
 def test_two_threads_one_after_the_other_do_what_python_does_in_that_order(first: Function, second: Function) -> None:
     same([first, second])
     same([second, first])
 
 
-@settings(max_examples=20 * FACTOR[PROFILE])
+@settings(max_examples=8 * FACTOR[PROFILE])
 @given(functions())
 def test_the_granularity_does_not_change_what_a_thread_alone_does(function: Function) -> None:
     for granularity in GRANULARITIES:
@@ -152,7 +152,7 @@ def test_what_can_happen_where_threads_are_switched_seldom_can_happen_where_they
         assert often == always
 
 
-@settings(max_examples=30 * FACTOR[PROFILE])
+@settings(max_examples=15 * FACTOR[PROFILE])
 @given(functions(small=True), functions(small=True))
 def test_both_serial_orders_are_among_what_can_happen(first: Function, second: Function) -> None:
     for granularity in ("operations", "cpython-3.11"):
