@@ -52,7 +52,9 @@ class Walked:
         if self.differences:
             return f"{where}: {often}as in the model; it DIFFERS at {self.differences[0]}"
         said = f"{where}: {often}as in the model, memory the same after every step"
-        return f"{said}; then all were let go" if self.forced.outcome is None else f"{said}; ended: {self.forced.outcome}"
+        return (
+            f"{said}; then all were let go" if self.forced.outcome is None else f"{said}; ended: {self.forced.outcome}"
+        )
 
 
 def walk_plain(threads: Threads, run: Run, times: int = 1) -> Walked:

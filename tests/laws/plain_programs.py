@@ -827,7 +827,13 @@ def short_circuit(box):
 
 def displays(box):
     box.out = [
-        [1, *box.xs, *range(2)], (*box.t, 9), {*box.s, 7}, {"z": 0, **box.d, "a": 5}, [*box.d], [*"ab"], {**box.e}
+        [1, *box.xs, *range(2)],
+        (*box.t, 9),
+        {*box.s, 7},
+        {"z": 0, **box.d, "a": 5},
+        [*box.d],
+        [*"ab"],
+        {**box.e},
     ]
 
 
@@ -1020,7 +1026,12 @@ def property_without_deleter(box):
 def inheritance(box):
     box.both = Both.make()
     box.out = [box.both.visit(1), box.both.seen, Both.count, Base.count, Both.double(4), box.both.double(5)]
-    box.log += [isinstance(box.both, Right), issubclass(Both, Left), Right.describe(box.both), super(Both, box.both).describe()]
+    box.log += [
+        isinstance(box.both, Right),
+        issubclass(Both, Left),
+        Right.describe(box.both),
+        super(Both, box.both).describe(),
+    ]
 
 
 def slotted(box):
@@ -1158,7 +1169,13 @@ def delete_missing_attribute(box):
 
 def enums(box):
     box.color = Color.RED
-    box.out = [box.color.name, box.color.value, box.color.other().name, Color(2) is Color.BLUE, Color["RED"] == box.color]
+    box.out = [
+        box.color.name,
+        box.color.value,
+        box.color.other().name,
+        Color(2) is Color.BLUE,
+        Color["RED"] == box.color,
+    ]
     box.log += [each.name for each in Color]
     Color(9)
 
@@ -1197,7 +1214,17 @@ def lists(box):
     box.log += [list(xs)]
     xs.reverse()
     xs.sort(key=lambda x: -x, reverse=True)
-    box.log += [list(xs), min(xs), max(xs), sum(xs), sorted(xs, reverse=True), xs < [9], [0] < xs, 3 in xs, list(reversed(xs))]
+    box.log += [
+        list(xs),
+        min(xs),
+        max(xs),
+        sum(xs),
+        sorted(xs, reverse=True),
+        xs < [9],
+        [0] < xs,
+        3 in xs,
+        list(reversed(xs)),
+    ]
     box.log.append(xs is box.xs)
     box.ys.append(xs[0])
     xs.clear()
@@ -1223,11 +1250,36 @@ def index_type(box):
 def dicts(box):
     d = box.d
     d["c"] = 3
-    box.log += [d.get("a"), d.get("q"), d.get("q", 5), d.setdefault("a", 9), d.setdefault("n", 9), d.pop("b"), d.pop("b", None)]
+    box.log += [
+        d.get("a"),
+        d.get("q"),
+        d.get("q", 5),
+        d.setdefault("a", 9),
+        d.setdefault("n", 9),
+        d.pop("b"),
+        d.pop("b", None),
+    ]
     d.update({"u": 1}, v=2)
     d.update([("w", 3)])
-    box.log += [list(d), list(d.keys()), list(d.values()), list(d.items()), len(d), "a" in d, "zz" in d, sorted(d), d.copy()]
-    box.log += [d.popitem(), d == {"a": 1}, d | {"x": 1}, {k: v for k, v in d.items()}, "a" in d.keys(), 1 in d.values()]
+    box.log += [
+        list(d),
+        list(d.keys()),
+        list(d.values()),
+        list(d.items()),
+        len(d),
+        "a" in d,
+        "zz" in d,
+        sorted(d),
+        d.copy(),
+    ]
+    box.log += [
+        d.popitem(),
+        d == {"a": 1},
+        d | {"x": 1},
+        {k: v for k, v in d.items()},
+        "a" in d.keys(),
+        1 in d.values(),
+    ]
     box.e.update(d)
     box.e.pop("a")
     del d["u"]
@@ -1260,7 +1312,18 @@ def sets(box):
     s.add(4)
     s.discard(9)
     s.remove(1)
-    box.log += [sorted(s), len(s), 2 in s, s | {8}, s & {2}, s - {2}, s ^ {2}, s == {2, 3, 4}, s <= {2, 3, 4, 5}, s > {2}]
+    box.log += [
+        sorted(s),
+        len(s),
+        2 in s,
+        s | {8},
+        s & {2},
+        s - {2},
+        s ^ {2},
+        s == {2, 3, 4},
+        s <= {2, 3, 4, 5},
+        s > {2},
+    ]
     s.update([5], (6,))
     s.difference_update({5})
     s.intersection_update({2, 3, 6})
@@ -1307,7 +1370,14 @@ def default_dicts(box):
 def counters(box):
     box.c["a"] += 1
     box.c.update("bb")
-    box.out = [box.c["a"], box.c["zz"], box.c.most_common(1), sum(box.c.values()), sorted(box.c.elements()), box.c.total()]
+    box.out = [
+        box.c["a"],
+        box.c["zz"],
+        box.c.most_common(1),
+        sum(box.c.values()),
+        sorted(box.c.elements()),
+        box.c.total(),
+    ]
     box.c.subtract({"a": 1})
     box.log += [Counter(box.xs)[1], Counter("aab")["a"], len(box.c)]
 

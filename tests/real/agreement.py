@@ -249,4 +249,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
