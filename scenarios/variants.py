@@ -1,8 +1,8 @@
 """Seven ways to add one, on every Python at hand: `python -m scenarios.variants`.
 
 Two threads add to one counter, many times over, and a run has lost an update when the count at the end is too small. Beside
-the natural runs stands what the model says for each granularity: "never" is proved, over all interleavings. A natural loss where
-the model that fits the Python says never would be a contradiction.
+the natural runs stands what the model says for each granularity: "never" is proved, over all interleavings. A natural loss
+where the model that fits the Python says never would be a contradiction.
 """
 
 from __future__ import annotations
