@@ -74,7 +74,7 @@ class Containers(Attributes):
                 if isinstance(missing, FunctionType):
                     return (yield from self.follow(missing, (owner, key), {}, None))
                 if owner.default_factory is not None:
-                    owner[key] = yield from self.call(None, owner.default_factory)
+                    owner[key] = yield from self.invoke(None, owner.default_factory)
             return owner[key]
         item = self._item(owner, key, site)
         if item is None:
@@ -115,7 +115,7 @@ class Containers(Attributes):
         if self._is_builtin_factory(factory):
             made = yield from self.share(factory(), site)
             return (yield from self.change(owner, "setdefault", (key, made), {}, None))
-        made = yield from self.share((yield from self.call(None, factory)), site)
+        made = yield from self.share((yield from self.invoke(None, factory)), site)
         yield from self.change(owner, "__setitem__", (key, made), {}, None)
         return made
 
@@ -330,7 +330,6 @@ class Containers(Attributes):
                     taken.append((yield from self.value_of(each, site)))
                 arguments = tuple(taken)
             result = yield from self.change(owner, name, arguments, keywords, site)
-        yield from self.switch("call")
         return result
 
     def _only(self, arguments: tuple[Any, ...]) -> Any:
@@ -396,7 +395,7 @@ class Containers(Attributes):
         """`sorted`, `min` and `max` with a key that is Python code."""
         keys = []
         for each in items:
-            keys.append((yield from self.call(None, keywords["key"], each)))
+            keys.append((yield from self.invoke(None, keywords["key"], each)))
         return self._by_keys(list(items), keys, keywords, one)
 
     def _by_keys(self, items: list[Any], keys: list[Any], keywords: dict[str, Any], one: Any) -> Any:

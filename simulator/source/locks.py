@@ -44,7 +44,6 @@ class Locks(Loops):
             raise self.wrong(f"asks whether {lock!r} is locked, which cannot be followed; try to take it instead", site)
         else:
             raise AttributeError(f"{lock.type.__qualname__!r} object has no attribute {name!r}")
-        yield from self.switch("call")
         return result
 
     def acquire(self, lock: Ref, blocking: bool) -> Steps:

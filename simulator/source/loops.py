@@ -125,7 +125,7 @@ class Loops(Containers):
         if cursor.how == "next":
             self.quiet(site)
             try:
-                value = yield from self.call(None, special(cursor.over, "__next__"), cursor.over)
+                value = yield from self.invoke(None, special(cursor.over, "__next__"), cursor.over)
             except Stopped:
                 return False
             return cursor.put(value)

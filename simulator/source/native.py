@@ -82,7 +82,7 @@ class Native(Locks):
         known = self.seen(owner)
         if isinstance(known, Ref) and not isinstance(owner, Ref):
             # A method of a container that was this thread's own when the method was taken.
-            return (yield from self.call(site, Bound(function.__name__, known), *arguments, **keywords))
+            return (yield from self.invoke(site, Bound(function.__name__, known), *arguments, **keywords))
         given = [self.seen(each) for each in arguments]
         named = {name: self.seen(each) for name, each in keywords.items()}
         self._allow(function, owner, given, named, site)
@@ -97,7 +97,6 @@ class Native(Locks):
                 result = yield from self.sorted(items, keywords, site, one=function)
             else:
                 result = self._run(function, given, named)
-        yield from self.switch("call")
         return result
 
     def _changes(self, function: Any) -> bool:
@@ -288,12 +287,14 @@ def refused_class(kind: Any) -> str | None:
     return None
 
 
-def refused_entry(manager: Any) -> str | None:
-    """Why a context manager that has no `__enter__` written by the user cannot be entered; None if it can."""
+def refused_entry(manager: Any, function: Any) -> str | None:
+    """Why a context manager, whose `__enter__` is `function`, cannot be entered; None if it can."""
     if isinstance(manager, Ref):
         if manager.type.__module__ in ("threading", "queue"):
             return f"waits on {manager!r}, {say_kind(manager)}, which the model does not know (it knows Lock and RLock)"
-        return f"enters {manager!r}, {say_kind(manager)}, which cannot be followed"
+        if not isinstance(function, FunctionType):
+            return f"enters {manager!r}, {say_kind(manager)}, which cannot be followed"
+        return None
     if hasattr(manager, "gen"):
         return "enters a context manager made of a generator, which cannot be followed; write a class"
     return None

@@ -659,10 +659,9 @@ class _Function:
     def call(self, node: ast.Call) -> ast.expr:
         """A call; `super()` is told what it would have found out by itself."""
         if isinstance(node.func, ast.Name) and node.func.id == "super" and not self.is_local("super"):
-            if node.args:
-                return _tell("super", *self.exprs(node.args))
             first = self.code.co_varnames[0] if self.code.co_argcount else "self"
-            return _tell("super", _name("__class__"), _name(first))
+            made = _tell("super", *(self.exprs(node.args) or [_name("__class__"), _name(first)]))
+            return _ask("after", made) if self.names.switches else made
         if (
             isinstance(node.func, ast.Name)
             and node.func.id in _LOOKS_AT_FRAMES
@@ -678,10 +677,44 @@ class _Function:
             )
             for each in node.keywords
         ]
-        called = ast.Call(
-            ast.Attribute(_name(WALKER), "call", ast.Load()), [self.site(node, "call"), function, *arguments], keywords
+        if keywords and len(node.args) == 1 and isinstance(node.args[0], ast.Starred):
+            return self._unpacked_last(node, function, node.args[0].value, keywords)
+        return self._called(node, function, arguments, keywords)
+
+    def _unpacked_last(
+        self, node: ast.Call, function: ast.expr, starred: ast.expr, keywords: list[ast.keyword]
+    ) -> ast.expr:
+        """`f(*items, key=value)`: a single iterable is gone through when all else has been worked out."""
+        first, items = self.temporary(), self.temporary()
+        held = [self.temporary() for _ in keywords]
+        worked_out: list[ast.expr] = [
+            ast.NamedExpr(_store(first), function),
+            ast.NamedExpr(_store(items), self.expr(starred)),
+            *(ast.NamedExpr(_store(name), each.value) for name, each in zip(held, keywords, strict=True)),
+        ]
+        called = self._called(
+            node,
+            _name(first),
+            [ast.Starred(_ask("unpack", _name(items)), ast.Load())],
+            [ast.keyword(each.arg, _name(name)) for name, each in zip(held, keywords, strict=True)],
         )
-        return ast.YieldFrom(called)
+        return ast.Subscript(ast.Tuple([*worked_out, called], ast.Load()), ast.Constant(-1), ast.Load())
+
+    def _called(
+        self, node: ast.Call, function: ast.expr, arguments: list[ast.expr], keywords: list[ast.keyword]
+    ) -> ast.expr:
+        method = "call" if self.names.switches else "invoke"
+        called: ast.expr = ast.YieldFrom(
+            ast.Call(
+                ast.Attribute(_name(WALKER), method, ast.Load()),
+                [self.site(node, "call"), function, *arguments],
+                keywords,
+            )
+        )
+        is_unpacked = any(isinstance(each, ast.Starred) for each in node.args) or any(
+            each.arg is None for each in node.keywords
+        )
+        return _ask("after", called) if is_unpacked and self.names.switches else called
 
     def bool_op(self, operator: ast.boolop, values: Sequence[ast.expr]) -> ast.expr:
         """`a and b`, `a or b`: the value of the first that settles it."""
@@ -713,7 +746,11 @@ class _Function:
                 left = ast.NamedExpr(_store(held[0]), self.expr(operands[0]))
             right = ast.NamedExpr(_store(held[number + 1]), self.expr(operands[number + 1]))
             one = self._compare(node, node.ops[number], left, right)
-            made = one if made is None else ast.IfExp(one, made, ast.Constant(False))
+            if made is None:
+                made = one
+            else:
+                said = self.temporary()
+                made = ast.IfExp(_ask("truth", ast.NamedExpr(_store(said), one)), made, _name(said))
         assert made is not None
         return made
 
@@ -725,9 +762,9 @@ class _Function:
                 same = _tell("same", left, right)
                 return same if isinstance(operator, ast.Is) else ast.UnaryOp(ast.Not(), same)
             case ast.In():
-                return _ask("contains", right, left, self.site(node, "contains"))
+                return _ask("contains", left, right, self.site(node, "contains"))
             case ast.NotIn():
-                return ast.UnaryOp(ast.Not(), _ask("contains", right, left, self.site(node, "contains")))
+                return ast.UnaryOp(ast.Not(), _ask("contains", left, right, self.site(node, "contains")))
             case _:
                 return _ask("binary", ast.Constant(_OPERATORS[type(operator)]), left, right, self.site(node, "compare"))
 

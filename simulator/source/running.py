@@ -151,7 +151,7 @@ class Running(ABC):
     # -- what other files do
 
     @abstractmethod
-    def call(self, site: int | None, function: Any, /, *arguments: Any, **keywords: Any) -> Steps:
+    def invoke(self, site: int | None, function: Any, /, *arguments: Any, **keywords: Any) -> Steps:
         """`function(...)`."""
 
     @abstractmethod
@@ -161,10 +161,6 @@ class Running(ABC):
     @abstractmethod
     def truth(self, thing: Any, site: int | None = None) -> Steps:
         """Whether something counts as true."""
-
-    @abstractmethod
-    def contains(self, container: Any, thing: Any, site: int | None) -> Steps:
-        """`thing in container`."""
 
     @abstractmethod
     def unpack(self, thing: Any) -> Steps:

@@ -214,7 +214,7 @@ class Threads:
         """What a thread does, as a generator."""
         walker = Walker(self, thread, called=self._called(work))
         try:
-            yield from walker.call(None, work.function, *work.arguments, **dict(work.keywords))
+            yield from walker.invoke(None, work.function, *work.arguments, **dict(work.keywords))
         except GeneratorExit:
             walker.holds_gil(False)
             raise
@@ -269,7 +269,7 @@ class Threads:
         for thread, work in self._workers.items():
             log: list[Visit] = []
             walker = Walker(self, thread, log)
-            generator = walker.call(None, work.function, *work.arguments, **dict(work.keywords))
+            generator = walker.invoke(None, work.function, *work.arguments, **dict(work.keywords))
             steps = [(number, event) for number, event in enumerate(run.events, start=1) if event.thread == thread]
             try:
                 self._retrace(walker, generator, steps, log)

@@ -130,9 +130,7 @@ def _len(walker: Native, site: int | None, thing: Any) -> Steps:
     else:
         walker.quiet(site)
         held = seen
-    length = len(held)
-    yield from walker.switch("call")
-    return length
+    return len(held)
 
 
 def _iter(walker: Native, site: int | None, thing: Any, *more: Any) -> Steps:
@@ -144,7 +142,7 @@ def _iter(walker: Native, site: int | None, thing: Any, *more: Any) -> Steps:
 
 def _until(walker: Native, function: Any, sentinel: Any) -> Lazily:
     while True:
-        value = yield from walker.call(None, function)
+        value = yield from walker.invoke(None, function)
         if (yield from walker.truth((yield from walker.binary("eq", value, sentinel)))):
             return
         yield Given(value)
@@ -183,7 +181,7 @@ def _mapped(walker: Native, function: Any, cursors: list[Cursor]) -> Lazily:
             if not (yield from walker.advance(each, None)):
                 return
             row.append(each.value)
-        yield Given((yield from walker.call(None, function, *row)))
+        yield Given((yield from walker.invoke(None, function, *row)))
 
 
 def _filter(walker: Native, site: int | None, function: Any, iterable: Any) -> Steps:
@@ -194,7 +192,7 @@ def _filter(walker: Native, site: int | None, function: Any, iterable: Any) -> S
 def _filtered(walker: Native, function: Any, cursor: Cursor) -> Lazily:
     while (yield from walker.advance(cursor, None)):
         value = cursor.value
-        kept = value if function is None else (yield from walker.call(None, function, value))
+        kept = value if function is None else (yield from walker.invoke(None, function, value))
         if (yield from walker.truth(kept)):
             yield Given(value)
 
@@ -288,7 +286,6 @@ def _first(walker: Native, site: int | None, iterable: Any, settles: bool, funct
     while (yield from walker.advance(cursor, None)):
         if (yield from walker.truth(cursor.value)) == settles:
             return settles
-    yield from walker.switch("call")
     return not settles
 
 
@@ -302,7 +299,7 @@ def _reduce(walker: Native, site: int | None, function: Any, iterable: Any, *ini
     else:
         raise TypeError("reduce() of empty iterable with no initial value")
     while (yield from walker.advance(cursor, None)):
-        value = yield from walker.call(None, function, value, cursor.value)
+        value = yield from walker.invoke(None, function, value, cursor.value)
     return value
 
 
@@ -320,14 +317,13 @@ def _sum(walker: Native, site: int | None, iterable: Any, /, start: Any = 0) -> 
             total = yield from walker.binary("add", total, each)
     else:
         total = sum(items, start)
-    yield from walker.switch("call")
     return total
 
 
 def _print(walker: Native, site: int | None, *_: Any, **__: Any) -> Steps:
     walker.quiet(site)
     walker.note("print is left out", site)
-    yield from walker.switch("call")
+    yield from ()
 
 
 def _sleep(walker: Native, site: int | None, seconds: float = 0) -> Steps:

@@ -60,8 +60,34 @@ class Walker(Native):
     # -- calls
 
     def call(self, site: int | None, function: Any, /, *arguments: Any, **keywords: Any) -> Steps:
-        """`function(...)`."""
+        """`function(...)` in the program, where the interpreter may switch threads once C code has returned."""
+        result = yield from self.invoke(site, function, *arguments, **keywords)
+        if not self._is_inlined(function):
+            yield from self.switch("call")
+        return result
+
+    def after(self, result: Any) -> Steps:
+        """A call that goes through C code whatever is called."""
+        yield from self.switch("call")
+        return result
+
+    def _is_inlined(self, function: Any) -> bool:
+        """Whether a Python function is called: the interpreter goes on in the same loop, and looks up where it begins alone."""
+        if self.code.branches:
+            return False
+        if isinstance(function, Bound):
+            function = function.function
+        elif isinstance(function, MethodType):
+            function = function.__func__
+        return isinstance(function, Inner) or (
+            isinstance(function, FunctionType) and not is_told(function) and not self.code.is_library(function)
+        )
+
+    def invoke(self, site: int | None, function: Any, /, *arguments: Any, **keywords: Any) -> Steps:
+        """`function(...)`, called by the program or by C code."""
         function = self.seen(function)
+        if is_told(function):
+            return (yield from told(function)(self, site, *arguments, **keywords))
         if makes_lock(function):
             self.quiet(site)
             return self.new_lock(function)
@@ -75,21 +101,19 @@ class Walker(Native):
         if isinstance(function, Bound):
             if isinstance(function.function, str):
                 return (yield from self._method(site, function.owner, function.function, arguments, keywords))
-            return (yield from self.call(site, function.function, function.owner, *arguments, **keywords))
+            return (yield from self.invoke(site, function.function, function.owner, *arguments, **keywords))
         if isinstance(function, MethodType):
-            return (yield from self.call(site, function.__func__, function.__self__, *arguments, **keywords))
-        if is_told(function):
-            return (yield from told(function)(self, site, *arguments, **keywords))
+            return (yield from self.invoke(site, function.__func__, function.__self__, *arguments, **keywords))
         if isinstance(function, type):
             return (yield from self._make(site, function, arguments, keywords))
         if isinstance(function, partial):
             named = {**function.keywords, **keywords}
-            return (yield from self.call(site, function.func, *function.args, *arguments, **named))
+            return (yield from self.invoke(site, function.func, *function.args, *arguments, **named))
         if isinstance(function, _GETTERS) and self._needs_walking(arguments):
             self.quiet(site)
             return (yield from self._getter(function, *arguments))
         if isinstance(function, staticmethod | classmethod):
-            return (yield from self.call(site, function.__func__, *arguments, **keywords))
+            return (yield from self.invoke(site, function.__func__, *arguments, **keywords))
         called = special(function, "__call__")
         if isinstance(called, FunctionType):
             self.quiet(site)
@@ -108,7 +132,7 @@ class Walker(Native):
         names = self._parts(function)
         if isinstance(function, operator.methodcaller):
             method = yield from self.load(thing, names[0], None)
-            return (yield from self.call(None, method, *names[1:]))
+            return (yield from self.invoke(None, method, *names[1:]))
         found = []
         for name in names:
             value = thing
@@ -127,17 +151,18 @@ class Walker(Native):
     def follow(self, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], site: int | None) -> Steps:
         """A Python function: its rewritten code, step by step."""
         if not isinstance(function, FunctionType):
-            return (yield from self.call(site, function, *arguments, **keywords))
+            return (yield from self.invoke(site, function, *arguments, **keywords))
         written = generated(function, arguments)
         if written is not None:
+            yield from self.switch("entry")
             return (yield from written(self, function, *arguments, **keywords))
         rewritten = self._rewritten(function, arguments, keywords, site)
+        yield from self.switch("entry")
         if rewritten is None:
             if function.__module__ == "logging":
                 self.note("logging is left out", site)
                 return None
             return (yield from self.native(None, function, arguments, keywords))
-        yield from self.switch("entry")
         try:
             return (yield from self._begun(rewritten, function, arguments, keywords))
         except RecursionError:
@@ -270,8 +295,8 @@ class Walker(Native):
         manager = self.seen(manager)
         if isinstance(manager, Ref) and manager.kind in ("lock", "rlock"):
             return (yield from self.acquire(manager, True))
-        refused = refused_entry(manager)
         function = special(manager, "__enter__")
+        refused = refused_entry(manager, function)
         if isinstance(function, FunctionType) and refused is None:
             return (yield from self.follow(function, (manager,), {}, None))
         if function is None:
@@ -419,9 +444,9 @@ class Walker(Native):
     def _is_memory(self, owner: Any) -> bool:
         return owner is True or isinstance(self.seen(owner), Ref | type | ModuleType)
 
-    def contains(self, container: Any, thing: Any, site: int | None) -> Steps:
+    def contains(self, thing: Any, container: Any, site: int | None) -> Steps:
         """`thing in container`."""
-        container, thing = self.seen(container), self.seen(thing)
+        thing, container = self.seen(thing), self.seen(container)
         function = special(container, "__contains__")
         if isinstance(function, FunctionType):
             self.quiet(site)
