@@ -27,7 +27,7 @@ from simulator.ops import Check, Operation, Update, describe, has_key, is_operat
 from simulator.program import Body
 from simulator.values import Key, value_key
 
-__all__ = ["Answer", "Automaton", "End", "Raised", "SourceLine"]
+__all__ = ["Answer", "Automaton", "End", "Raised", "SourceLine", "close_quietly"]
 
 _OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 _FOLLOWING = os.path.join(_OURS, "source", "")
@@ -121,7 +121,7 @@ class Automaton:
     def close(self) -> None:
         """Let go of the generators that are still parked. The automaton can go on growing afterwards."""
         while self._parked:
-            _close_quietly(self._parked.popitem()[1])
+            close_quietly(self._parked.popitem()[1])
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
@@ -171,7 +171,7 @@ class Automaton:
         if node == before:
             self._parked[node] = generator
         else:
-            _close_quietly(generator)
+            close_quietly(generator)
         return node
 
     def _node(
@@ -231,7 +231,7 @@ class Automaton:
             return End("crashed", f"{type(error).__name__}: {error}", _raised_at(error))
         if not is_operation(yielded):
             where = _where(generator)
-            _close_quietly(generator)
+            close_quietly(generator)
             hint = ""
             if isinstance(yielded, type) and is_operation_class(yielded):
                 hint = f"; write {yielded.__name__}(...)"
@@ -277,7 +277,7 @@ class Automaton:
                 raise self._nondeterministic(reached, _say_end(outcome), outcome.where or self.wheres[node])
             return
         where = _where(generator)
-        _close_quietly(generator)
+        close_quietly(generator)
         raise self._nondeterministic(reached, repr(outcome), where)
 
     def _nondeterministic(self, node: int, now: str, where: SourceLine | None) -> NondeterminismError:
@@ -359,7 +359,7 @@ def _raised_at(error: BaseException) -> SourceLine | None:
     return place
 
 
-def _close_quietly(generator: Generator[Any, Any, Any]) -> None:
+def close_quietly(generator: Generator[Any, Any, Any]) -> None:
     """Close a generator that nobody will resume, even one whose `finally` yields (the release of a lock, say)."""
     if sys.is_finalizing():
         return

@@ -186,10 +186,17 @@ class Instrumented:
             if spot not in self.without_instruction:
                 due[visit.thread].append(_Due(visit, spot, False))
             elif visit.step is not None:
-                raise UsageError(
-                    f"step {visit.step} is {spot}, for which this Python has no instruction: a thread cannot be stopped there"
-                )
+                raise UsageError(self.cannot(visit))
         return due
+
+    def cannot(self, visit: Visit) -> str:
+        """Why no thread can be stopped for a step, as a line; empty where one can."""
+        spot = None if visit.site is None else self.spots.get((id(visit.code), visit.site))
+        if spot is None or spot not in self.without_instruction:
+            return ""
+        return (
+            f"step {visit.step} is {spot}, for which this Python has no instruction: a thread cannot be stopped there"
+        )
 
 
 class _Run:

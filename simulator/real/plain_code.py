@@ -66,6 +66,8 @@ class PlainForcing:
         for visit in sorted(self._threads.visits(run), key=lambda visit: visit.step or 0):
             if visit.step is None or visit.operation in (Acquire(GIL), Release(GIL)):
                 continue
+            if why := self._instrumented.cannot(visit):
+                return f"{run.events[visit.step - 1].where}: {why}"
             inside = visit.site is None and isinstance(visit.operation, Read | Update)
             since = on_its_way.get(visit.thread, 0)
             others = {event.thread for event in run.events[since : visit.step - 1]} - {visit.thread}

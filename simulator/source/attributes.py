@@ -28,7 +28,7 @@ from simulator.source.kinds import (
     type_of,
 )
 from simulator.source.running import Steps
-from simulator.source.shared import ABSENT, Bound, Inner, Item, Ref, attributes
+from simulator.source.shared import ABSENT, FIXED, Bound, Inner, Item, Ref, attributes
 from simulator.source.sharing import Sharing
 
 __all__ = ["Attributes"]
@@ -57,7 +57,7 @@ class Attributes(Sharing):
         while found.how == "step":
             yield from self.hold()
             self.is_at(site)
-            found = self._read((yield Read(found.what)), found, owner, name, site)
+            found = self._read(self.mine((yield Read(found.what))), found, owner, name, site)
         if found.how == "call":
             return (yield from self.follow(found.what, found.arguments, {}, None))
         if found.how == "whole":
@@ -221,7 +221,11 @@ class Attributes(Sharing):
             return self._got(attribute, owner, kind, name)
         held = attributes(owner)
         if name in held:
-            return Found("value", held[name])
+            value = held[name]
+            if isinstance(owner, (*FIXED, tuple, frozenset)):
+                # All threads have it, and so they have what it holds.
+                value = self.shared.value(value, f"{getattr(owner, '__qualname__', kind.__name__)}.{name}")
+            return Found("value", value)
         return self._look(owner, kind.__mro__, name, site)
 
     def _find_super(self, owner: Super, name: str, site: int | None) -> Found:
@@ -252,8 +256,17 @@ class Attributes(Sharing):
             self.is_at(site)
             yield Write(location, value)
         else:
+            self._refuse_fixed(owner, f"sets {name!r}", site)
             self.quiet(site)
             object.__setattr__(owner, name, value)
+
+    def _refuse_fixed(self, owner: Any, does: str, site: int | None) -> None:
+        """Raise for a function, an enum's member, a number …: they are values here, which all threads have as they are."""
+        if isinstance(owner, (*FIXED, tuple, frozenset)):
+            raise self.wrong(
+                f"{does} of {say(owner)}, which is taken for a value that never changes; give it to an object of your own",
+                site,
+            )
 
     def _setter(self, owner: Any, name: str, value: Any, site: int | None) -> tuple[Any, tuple[Any, ...]]:
         """The function that sets an attribute and its arguments, where the class says so."""
@@ -301,6 +314,7 @@ class Attributes(Sharing):
             self.is_at(site)
             yield Update(location, removal(AttributeError, _said_of_missing(type_name(owner), name)))
         else:
+            self._refuse_fixed(owner, f"deletes {name!r}", site)
             self.quiet(site)
             object.__delattr__(owner, name)
 
@@ -333,7 +347,7 @@ class Attributes(Sharing):
             return (yield from self.load(module, name, site))
         yield from self.hold()
         self.is_at(site)
-        return self._global((yield Read(location)), name)
+        return self._global(self.mine((yield Read(location))), name)
 
     def _global(self, value: Any, name: str) -> Any:
         if value is not ABSENT:
@@ -352,7 +366,7 @@ class Attributes(Sharing):
         else:
             yield from self.hold()
             self.is_at(site)
-            found = yield Read(found)
+            found = self.mine((yield Read(found)))
         if is_absent(found):
             raise NameError(
                 f"cannot access free variable {name!r} where it is not associated with a value in enclosing scope"

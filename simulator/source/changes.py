@@ -64,8 +64,9 @@ def applied(held: Any, method: str, arguments: tuple[Any, ...], keywords: Keywor
         held.clear()
         return taken
     if method == "list.put":
+        is_changed = bool(held)
         held[:] = given[0]
-        return None
+        return is_changed
     # What Python code makes of the method is followed elsewhere: here it is the one that C code brings along.
     base = next(each for each in type(held).__mro__ if not is_of_python(each))
     return getattr(base, method)(held, *given, **dict(keywords))

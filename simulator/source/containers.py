@@ -69,6 +69,7 @@ class Containers(Attributes):
         if not isinstance(owner, Ref):
             self.quiet(site)
             self._look_up(owner, key, site)
+            key = self.mine(key)
             missing = special(owner, "__missing__")
             if missing is not None and not self._holds(owner, key):
                 if isinstance(missing, FunctionType):
@@ -83,16 +84,16 @@ class Containers(Attributes):
                 # C code looks and makes in one go.
                 return (yield from self.change(owner, "__getitem__", (key,), {}, site))
             held = yield from self.all_of(owner, site)
-            if missing is not None and not self._holds(held, key):
+            if missing is not None and not self._holds(held, self.mine(key)):
                 return (yield from self._missing(owner, key, missing, site))
-            return held[key]
+            return held[self.mine(key)]
         is_constant, value = self.shared.constant(owner, item)
         if is_constant:
             self.quiet(site)
         else:
             yield from self.hold()
             self.is_at(site)
-            value = yield Read(value)
+            value = self.mine((yield Read(value)))
         missing = special(owner, "__missing__")
         if is_absent(value) and missing is not None:
             return (yield from self._missing(owner, key, missing, site))
@@ -149,13 +150,22 @@ class Containers(Attributes):
         if self.shared.is_whole(owner):
             return None
         if owner.kind == "dict":
-            hash(key)
-            return Item("item", key)
+            return Item("item", key) if self._is_by_item(owner, key) else None
         if hasattr(key, "__index__"):
             key = operator.index(key)
             length = len(self.shared.real(owner))
             return Item("item", key + length if -length <= key < 0 else key)
         return None
+
+    def _is_by_item(self, owner: Ref, key: Any) -> bool:
+        """Whether a key of a shared dict has a location of its own."""
+        hash(key)
+        if self.shared.is_whole(owner):
+            return False
+        if self.shared.is_too_fine(owner, key):
+            self.shared.make_whole(owner)
+            return False
+        return True
 
     def _look_up(self, owner: Any, key: Any, site: int | None) -> None:
         """Raise for a key that C code would have to compare by means of Python code, and for one that has no hash."""
@@ -168,9 +178,8 @@ class Containers(Attributes):
 
     def key(self, thing: Any) -> Any:
         """A key of a dict, or an item of a set, that is being made."""
-        seen = self.seen(thing)
-        self._look_up(_A_DICT, seen, None)
-        return seen if isinstance(seen, Ref) else thing
+        self._look_up(_A_DICT, self.seen(thing), None)
+        return self.mine(thing)
 
     def keys(self, things: Any) -> list[Any]:
         """Several of them."""
@@ -188,7 +197,7 @@ class Containers(Attributes):
             if isinstance(key, slice):
                 value = yield from self.unpack(value)
             self.quiet(site)
-            owner[key] = value
+            owner[self.mine(key)] = value
         else:
             if isinstance(key, slice):
                 value = yield from self._as_tuple(value)
@@ -222,7 +231,7 @@ class Containers(Attributes):
         elif not isinstance(owner, Ref):
             self._look_up(owner, key, site)
             self.quiet(site)
-            del owner[key]
+            del owner[self.mine(key)]
         else:
             item = self._item(owner, key, site, "doesn't support item deletion")
             if item is not None and owner.kind == "dict":
@@ -234,7 +243,7 @@ class Containers(Attributes):
         location = self.shared.writes(owner, item)
         yield from self.hold()
         self.is_at(site)
-        return (yield Update(location, function, *arguments))
+        return self.mine((yield Update(location, function, *arguments)))
 
     # -- all of a container
 
@@ -247,8 +256,20 @@ class Containers(Attributes):
         else:
             yield from self.hold()
             self.is_at(site)
-            found = yield Read(found, atomic=True)
+            found = self.mine((yield Read(found, atomic=True)))
         return thaw(found)
+
+    def note_order(self, owner: Ref, site: int | None) -> None:
+        """Say what going through a container that somebody changes does not show."""
+        if self.shared.constant(owner, Item("all", None))[0]:
+            return
+        if owner.kind == "set":
+            self.note(f"{owner!r} is gone through in an order of our own: that of a set depends on its past", site)
+        elif owner.kind == "deque" or issubclass(owner.type, collections.OrderedDict):
+            self.note(
+                f"a loop over {owner!r} does not notice a change that is undone before its next turn, as Python's does",
+                site,
+            )
 
     def _whole(self, owner: Ref) -> tuple[bool, Any]:
         is_constant, found = self.shared.constant(owner, Item("all", None))
@@ -281,8 +302,9 @@ class Containers(Attributes):
         self._comparable(owner, method, given, site)
         yield from self.hold()
         self.is_at(site)
-        before = yield change(location, method, tuple(given), tuple(named))
-        return applied(thaw(before), method, tuple(given), tuple(named))
+        before = self.mine((yield change(location, method, tuple(given), tuple(named))))
+        named = [(name, self.mine(each)) for name, each in named]
+        return applied(thaw(before), method, self.mine(tuple(given)), tuple(named))
 
     def _is_value(self, thing: Any) -> bool:
         return isinstance(thing, Frozen)
@@ -307,8 +329,8 @@ class Containers(Attributes):
         if name in ("keys", "values", "items") and owner.kind == "dict":
             self.quiet(site)
             return View(owner, name)
-        by_item = owner.kind == "dict" and not self.shared.is_whole(owner) and len(arguments) in (1, 2)
-        if by_item and name in ("get", "setdefault", "pop") and not keywords:
+        is_of_one = owner.kind == "dict" and name in ("get", "setdefault", "pop") and len(arguments) in (1, 2)
+        if is_of_one and not keywords and self._is_by_item(owner, self.seen(arguments[0])):
             result = yield from self._item_method(site, owner, name, arguments)
         elif name == "__contains__":
             result = yield from self.contains_item(owner, self._only(arguments), site)
@@ -320,7 +342,7 @@ class Containers(Attributes):
                 given.append((yield from self.unpack(each)) if is_container(self.seen(each)) else self.seen(each))
             self._comparable(owner, "remove", given, site)
             held = yield from self.all_of(owner, site)
-            result = applied(held, name, tuple(given), tuple(keywords.items()))
+            result = applied(held, name, self.mine(tuple(given)), tuple(keywords.items()))
         elif name == "sort" and keywords.get("key") is not None:
             result = yield from self._sort(site, owner, keywords)
         else:
@@ -330,6 +352,8 @@ class Containers(Attributes):
                     taken.append((yield from self.value_of(each, site)))
                 arguments = tuple(taken)
             result = yield from self.change(owner, name, arguments, keywords, site)
+            if owner.kind == "set" and name == "pop":
+                self.note_order(owner, site)
         return result
 
     def _only(self, arguments: tuple[Any, ...]) -> Any:
@@ -363,7 +387,6 @@ class Containers(Attributes):
     def _item_method(self, site: int | None, owner: Ref, name: str, arguments: tuple[Any, ...]) -> Steps:
         key = self.seen(arguments[0])
         self._look_up(owner, key, site)
-        hash(key)
         item = Item("item", key)
         if name == "get":
             is_constant, value = self.shared.constant(owner, item)
@@ -372,7 +395,7 @@ class Containers(Attributes):
             else:
                 yield from self.hold()
                 self.is_at(site)
-                value = yield Read(value)
+                value = self.mine((yield Read(value)))
             return or_default(value, arguments[1] if len(arguments) > 1 else None)
         if name == "setdefault":
             default = yield from self.share(arguments[1] if len(arguments) > 1 else None, site)
@@ -389,7 +412,8 @@ class Containers(Attributes):
         except Exception:
             yield from self.change(owner, "list.put", (tuple(held),), {}, None)
             raise
-        yield from self.change(owner, "list.put", (tuple(ordered),), {}, None)
+        if (yield from self.change(owner, "list.put", (tuple(ordered),), {}, None)):
+            raise ValueError("list modified during sort")
 
     def sorted(self, items: Any, keywords: dict[str, Any], site: int | None, one: Any = sorted) -> Steps:
         """`sorted`, `min` and `max` with a key that is Python code."""
@@ -413,23 +437,23 @@ class Containers(Attributes):
 
     def contains_item(self, container: Any, thing: Any, site: int | None) -> Steps:
         """`thing in container`, for what has no `__contains__` written in Python."""
-        if isinstance(container, Ref) and container.kind == "dict" and not self.shared.is_whole(container):
+        if isinstance(container, Ref) and container.kind == "dict" and self._is_by_item(container, self.seen(thing)):
+            thing = self.seen(thing)
             self._look_up(container, thing, site)
-            hash(thing)
             is_constant, value = self.shared.constant(container, Item("item", thing))
             if is_constant:
                 self.quiet(site)
             else:
                 yield from self.hold()
                 self.is_at(site)
-                value = yield Read(value)
+                value = self.mine((yield Read(value)))
             return not is_absent(value)
         if is_container(container):
             held = yield from self.taken(container, site)
         else:
             self.quiet(site)
             held = container
-        return (yield from self._is_in(held, thing, site))
+        return (yield from self._is_in(held, self.mine(thing), site))
 
     def _is_in(self, held: Any, thing: Any, site: int | None) -> Steps:
         """C code looks through a container that is this thread's own; what is compared by Python code is, one by one."""
@@ -445,9 +469,6 @@ class Containers(Attributes):
         return self._holds(held, thing)
 
     def _compares_python(self, held: Any, thing: Any) -> bool:
-        if isinstance(thing, Ref) and self._escaped:
-            # What stands in the container may be the same object, from before it was shared.
-            return True
         if not may_be_compared(thing) or (is_private_object(thing) and special(thing, "__eq__") is not object.__eq__):
             return True
         return isinstance(held, list | tuple | collections.deque) and any(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from simulator.source.attributes import say_kind
 from simulator.source.containers import Containers
 from simulator.source.kinds import Stopped, View, is_container, is_same, special, type_name
 from simulator.source.running import Steps
@@ -70,6 +71,7 @@ class Loops(Containers):
         iterable = self.seen(iterable)
         counted = self._counted(iterable)
         if counted is not None:
+            self.note_order(counted.over, site)
             return counted.marked(_mark((yield from self.all_of(counted.over, site))))
         self.quiet(site)
         if isinstance(iterable, Cursor):
@@ -80,7 +82,7 @@ class Loops(Containers):
             if is_same(made, iterable) or isinstance(special(made, "__next__"), FunctionType):
                 return Cursor("next", made)
             return (yield from self.iterate(made))
-        if isinstance(iterable, Ref) or self._is_list(iterable):
+        if isinstance(iterable, Ref) or self._is_own(iterable):
             return self._cursor(iterable)
         if isinstance(special(iterable, "__getitem__"), FunctionType):
             return self.lazy(_by_number, iterable)
@@ -97,17 +99,21 @@ class Loops(Containers):
         return Cursor(iterable.kind, iterable) if iterable.kind in ("set", "deque") else None
 
     def _cursor(self, thing: Any) -> Cursor:
-        if type(thing) is list:
+        if not isinstance(thing, Ref):
             # It may become shared in the middle of the loop.
-            return Cursor("list", thing)
+            return Cursor(_OWN[type(thing)], thing)
         if thing.kind in ("list", "bytearray"):
             return Cursor(thing.kind, thing)
         if isinstance(special(thing, "__getitem__"), FunctionType):
             return self.lazy(_by_number, thing)
+        if thing.kind == "opaque" and special(thing, "__iter__") is not None:
+            raise self.wrong(
+                f"goes through {thing!r}: {say_kind(thing)} has a state of its own, which cannot be followed", None
+            )
         raise TypeError(f"{type_name(thing)!r} object is not iterable")
 
-    def _is_list(self, thing: Any) -> bool:
-        return type(thing) is list
+    def _is_own(self, thing: Any) -> bool:
+        return type(thing) in _OWN
 
     def lazy(self, function: Callable[..., Generator[Any, Any, Any]], *arguments: Any) -> Cursor:
         """A loop over what a generator of ours gives."""
@@ -182,16 +188,28 @@ class Loops(Containers):
                 # It was this thread's own when the loop began.
                 cursor.mark = _mark(held)
             elif cursor.mark != _mark(held):
-                if isinstance(held, collections.OrderedDict):
-                    raise RuntimeError("OrderedDict mutated during iteration")
-                kind = "dictionary" if isinstance(held, dict) else "deque" if cursor.how == "deque" else "Set"
-                raise RuntimeError(f"{kind} {'mutated' if cursor.how == 'deque' else 'changed size'} during iteration")
+                self._complain(cursor, held)
         items = getattr(held, cursor.how)() if isinstance(held, dict) else held
         if cursor.index >= len(items):
             return cursor.ended()
         if isinstance(items, list | bytearray):
             return cursor.put(items[cursor.index])
         return cursor.put(list(items)[cursor.index])
+
+    def _complain(self, cursor: Cursor, held: Any) -> None:
+        """What a loop says of a container that has changed meanwhile."""
+        if isinstance(held, collections.OrderedDict):
+            raise RuntimeError("OrderedDict mutated during iteration")
+        if cursor.how == "deque":
+            raise RuntimeError("deque mutated during iteration")
+        kind = "dictionary" if isinstance(held, dict) else "Set"
+        if not isinstance(cursor.mark, tuple) or len(cursor.mark) != len(held):
+            raise RuntimeError(f"{kind} changed size during iteration")
+        raise self.wrong(
+            f"goes on through a {kind.lower()} of which others have exchanged an item meanwhile: what comes next "
+            "depends on how Python keeps it, which cannot be followed",
+            None,
+        )
 
     # -- what is taken apart
 
@@ -213,9 +231,16 @@ class Loops(Containers):
         return made
 
 
+_OWN: dict[type, str] = {
+    list: "list", dict: "keys", collections.OrderedDict: "keys", collections.defaultdict: "keys", collections.Counter: "keys",
+    set: "set", collections.deque: "deque",
+}  # fmt: skip
+"""How a loop over what a thread has made for itself goes on."""
+
+
 def _mark(held: Any) -> object:
-    """What may not change while a builtin container is gone through: most count their items, some notice every change."""
-    return tuple(held) if isinstance(held, collections.OrderedDict | collections.deque) else len(held)
+    """What may not change while a builtin container is gone through."""
+    return tuple(held)
 
 
 def _by_number(walker: Loops, thing: Any) -> Generator[Any, Any, Any]:

@@ -14,7 +14,7 @@ from types import MethodType, ModuleType
 from typing import Any
 
 from simulator.ops import show_value
-from simulator.source.shared import ABSENT, Bound, Frozen, Item, Place, Ref, Shared, attributes, fill, freeze
+from simulator.source.shared import ABSENT, Bound, Frozen, Item, Place, Ref, Shared, attributes, empty, fill, freeze
 from simulator.values import value_key
 
 __all__ = ["Mirror"]
@@ -125,7 +125,9 @@ class Mirror:
             if item.how == "attribute":
                 at = attributes(at)[item.key]
             elif item.how == "item":
-                at = dict.__getitem__(at, item.key) if isinstance(at, dict) else at[item.key]
+                at = dict.__getitem__(at, self.real(item.key)) if isinstance(at, dict) else at[item.key]
+            elif item.how == "closure":
+                at = at.__closure__[item.key]
             elif item.how == "member":
                 at = list(at)[item.key]
         return at
@@ -148,11 +150,13 @@ class Mirror:
                 target.cell_contents = value
         elif item.how == "item":
             if value is ABSENT:
-                target.pop(item.key, None)
+                dict.pop(target, self.real(item.key), None)
+            elif isinstance(target, dict):
+                dict.__setitem__(target, self.real(item.key), value)
             else:
-                (dict if isinstance(target, dict) else list).__setitem__(target, item.key, value)
+                list.__setitem__(target, item.key, value)
         elif isinstance(value, Frozen):
-            target.clear()
+            empty(target)
             fill(target, value.items)
 
     # -- from real objects to the model
@@ -172,7 +176,7 @@ class Mirror:
                 return ABSENT
         if item.how == "item":
             if isinstance(target, dict):
-                return dict.get(target, item.key, ABSENT)
+                return dict.get(target, self.real(item.key), ABSENT)
             return target[item.key] if -len(target) <= item.key < len(target) else ABSENT
         return freeze(target)
 

@@ -48,6 +48,7 @@ _KEEPING: tuple[Any, ...] = (
     types.MethodType,
 )  # fmt: skip
 """What only keeps the items, whatever they are."""
+_ORDERLESS: tuple[Any, ...] = (sum, any, all, set, frozenset, sorted, min, max, len, collections.Counter)
 _CHANGERS: tuple[Any, ...] = (heapq.heappush, heapq.heappop, heapq.heapify, heapq.heapreplace, heapq.heappushpop)
 _COMPARING: tuple[Any, ...] = (sorted, min, max, sum, set, frozenset, dict)
 _PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type, BuiltinFunctionType, ModuleType)
@@ -75,8 +76,9 @@ class Native(Locks):
         """One step that touches nothing shared, or a look at the shared containers that it is given."""
         owner = getattr(function, "__self__", None)
         if isinstance(owner, list | collections.deque) and self._is_search(function, arguments):
-            return (yield from self._search(owner, function, arguments[0]))
+            return (yield from self._search(site, owner, function, arguments[0]))
         if isinstance(owner, list) and function.__name__ == "sort" and keywords.get("key") is not None:
+            self.quiet(site)
             owner[:] = yield from self.sorted(owner, keywords, site)
             return None
         known = self.seen(owner)
@@ -96,7 +98,8 @@ class Native(Locks):
                 items = given[0] if len(given) == 1 else given
                 result = yield from self.sorted(items, keywords, site, one=function)
             else:
-                result = self._run(function, given, named)
+                keeps = isinstance(owner, CONTAINERS) or is_one_of(function, _KEEPING)
+                result = self._run(function, [self.mine(each) for each in given] if keeps else given, named)
         return result
 
     def _changes(self, function: Any) -> bool:
@@ -106,8 +109,9 @@ class Native(Locks):
         name = function.__name__
         return name in ("index", "remove", "count") and len(arguments) == 1 and is_ours(self.seen(arguments[0]))
 
-    def _search(self, owner: Any, function: Any, thing: Any) -> Steps:
+    def _search(self, site: int | None, owner: Any, function: Any, thing: Any) -> Steps:
         """`index`, `remove` and `count` of a list of this thread's own, for a thing that Python code may compare."""
+        self.quiet(site)
         found = []
         for number, each in enumerate(owner):
             if self.same(each, thing) or (yield from self.truth((yield from self.binary("eq", each, thing)))):
@@ -132,6 +136,7 @@ class Native(Locks):
         for number, each in enumerate(given):
             if is_container(each):
                 if takes_apart:
+                    self._note_set(function, each, site)
                     given[number] = yield from self.taken(each, None if has_place else site)
                     has_place = True
             elif (
@@ -146,6 +151,11 @@ class Native(Locks):
                 given[number] = yield from self.collected(each)
         if not has_place:
             self.quiet(site)
+
+    def _note_set(self, function: Any, thing: Any, site: int | None) -> None:
+        """Say that a set has no order that we know, where that may be seen."""
+        if isinstance(thing, Ref) and thing.kind == "set" and not is_one_of(function, _ORDERLESS):
+            self.note_order(thing, site)
 
     def _takes_apart(self, function: Any, owner: Any) -> bool:
         """Whether a function goes through the iterables that it is given."""

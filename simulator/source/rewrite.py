@@ -750,7 +750,9 @@ class _Function:
                 made = one
             else:
                 said = self.temporary()
-                made = ast.IfExp(_ask("truth", ast.NamedExpr(_store(said), one)), made, _name(said))
+                made = ast.IfExp(
+                    _ask("truth", ast.NamedExpr(_store(said), one), self.site(node, "truth")), made, _name(said)
+                )
         assert made is not None
         return made
 

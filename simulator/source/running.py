@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from simulator.errors import ProgramError
 from simulator.ops import Acquire, Operation, Release
 from simulator.source.here import here
-from simulator.source.shared import Ref, Shared
+from simulator.source.shared import Frozen, Ref, Shared
 from simulator.source.sites import Site, Visit
 
 __all__ = ["GIL", "Code", "Running", "Steps"]
@@ -101,6 +101,24 @@ class Running(ABC):
             for made, ref in self._escaped:
                 if made is thing:
                     return ref
+        return thing
+
+    def mine(self, thing: Any) -> Any:
+        """A thing as this thread knows it, the other way round: what it made before others knew it is that again.
+
+        So it is itself in containers that held it before it was shared.
+        """
+        if self._escaped:
+            if type(thing) is Ref:
+                for made, ref in self._escaped:
+                    if ref is thing:
+                        return made
+            elif isinstance(thing, Frozen):
+                return Frozen(thing.type, self.mine(thing.items), thing.extra)
+            elif type(thing) in (tuple, list, frozenset):
+                parts = [self.mine(each) for each in thing]
+                if any(part is not each for part, each in zip(parts, thing, strict=True)):
+                    return type(thing)(parts)
         return thing
 
     def same(self, one: Any, other: Any) -> bool:

@@ -45,6 +45,7 @@ __all__ = [
     "Ref",
     "Shared",
     "attributes",
+    "empty",
     "fill",
     "freeze",
     "thaw",
@@ -62,6 +63,8 @@ FIXED = (
 )  # fmt: skip
 MADE = 1_000
 """Objects that all threads together may make and share."""
+KEYS = 64
+"""Keys that threads may add to a dict and still have a location each; with more of them the dict is one location."""
 DEPTH = 100_000
 """How many objects that can be reached from the shared state get a name of their own before any thread runs."""
 
@@ -182,7 +185,7 @@ class Inner:
 
 
 class Item(NamedTuple):
-    """How one gets from an object to what it holds: by "attribute", "item" or "cell"; "all" is everything in a container."""
+    """How one gets from an object to what it holds: by "attribute", "item", "cell" or "closure"; "all" is everything."""
 
     how: str
     key: Any
@@ -247,15 +250,25 @@ def thaw(frozen: Frozen) -> Any:
 
 def fill(container: Any, items: Iterable[Any]) -> None:
     """Put items (pairs, for a dict) into an empty container, past all methods written in Python."""
+    base = _base(container)
     if isinstance(container, dict):
-        base = collections.OrderedDict if isinstance(container, collections.OrderedDict) else dict
         for key, value in items:
             base.__setitem__(container, key, value)
     elif isinstance(container, set):
-        set.update(container, items)
+        base.update(container, items)
     else:
-        kind = next(each for each in (bytearray, collections.deque, list) if isinstance(container, each))
-        kind.extend(container, items)
+        base.extend(container, items)
+
+
+def empty(container: Any) -> None:
+    """Take everything out of a container, past all methods written in Python."""
+    _base(container).clear(container)
+
+
+def _base(container: Any) -> Any:
+    """Whose methods work on a container as C code does."""
+    kinds = (collections.OrderedDict, *CONTAINERS)
+    return next(each for each in kinds if isinstance(container, each))
 
 
 class Shared:
@@ -274,6 +287,7 @@ class Shared:
         self._refs: dict[int, Ref] = {}
         self._reals: dict[str, Any] = {}
         self._ways: dict[str, tuple[Any, ...]] = {}
+        self._cells: dict[int, tuple[Any, ...]] = {}
         self._whole: set[str] = set()
         self._taken_whole: set[str] = set()
         self._made = 0
@@ -286,6 +300,9 @@ class Shared:
 
     def value(self, real: Any, name: str, way: tuple[Any, ...] = ()) -> Any:
         """A real value as threads see it: what cannot change is itself, anything else a Ref. `name` is for a new one."""
+        if isinstance(real, FunctionType) and way:
+            for number, cell in enumerate(real.__closure__ or ()):
+                self._cells.setdefault(id(cell), (*way, Item("closure", number)))
         if isinstance(real, FIXED) or real is ABSENT or isinstance(real, Ref | Inner | Bound):
             return real
         if isinstance(real, tuple):
@@ -524,6 +541,13 @@ class Shared:
         if any(place.ref is ref and place.item.how == "item" for place in self.places.values()):
             self.make_whole(ref)
 
+    def is_too_fine(self, ref: Ref, key: Any) -> bool:
+        """Whether a key is not for a location of its own: threads have made it, or there are already very many."""
+        if any(isinstance(self._reals.get(each.name), Ref) for each in _refs_in(key)):
+            return True
+        known = self._keys.get(ref.name, {})
+        return len(known) >= KEYS and key not in known and key not in self._reals[ref.name]
+
     def make_whole(self, ref: Ref) -> None:
         """Say that a container is one location from now on."""
         if self.is_whole(ref):
@@ -535,7 +559,7 @@ class Shared:
 
     def cell(self, cell: types.CellType, name: str) -> Ref:
         """A variable of an enclosing function."""
-        return self._ref(cell, name, ())
+        return self._ref(cell, name, self._cells.get(id(cell), ()))
 
 
 def attributes(real: Any) -> dict[str, Any]:

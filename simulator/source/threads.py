@@ -13,13 +13,12 @@ import operator
 import os
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial, wraps
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
-from simulator.bodies import Answer, Raised
+from simulator.bodies import Answer, Raised, close_quietly
 from simulator.errors import InternalError, ProgramError, SimulatorError, UsageError, nearest
 from simulator.machine import Machine
 from simulator.ops import Acquire, Add, Operation, Read, Release, TryAcquire, Update, Write, operation_key
@@ -170,8 +169,7 @@ class Threads:
                         break
                     answer = self._answered(operation, memory)
             finally:
-                with suppress(Exception):  # a `finally` of its own may yield
-                    body.close()
+                close_quietly(body)
 
     def _answered(self, operation: Operation, memory: dict[Hashable, Any]) -> Answer:
         """What a thread that is alone gets for an operation."""
@@ -274,7 +272,7 @@ class Threads:
             try:
                 self._retrace(walker, generator, steps, log)
             finally:
-                generator.close()
+                close_quietly(generator)
             found += log
         return tuple(found)
 

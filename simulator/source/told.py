@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import Any
 
 from simulator.ops import Pause
+from simulator.source.attributes import say_kind
 from simulator.source.kinds import (
     Me,
     Stopped,
@@ -159,6 +160,12 @@ def _next(walker: Native, site: int | None, cursor: Any, *default: Any) -> Steps
         function = special(seen, "__next__")
         if isinstance(function, FunctionType):
             return (yield from walker.follow(function, (seen,), {}, None))
+        if isinstance(seen, Ref) and function is not None:
+            raise walker.wrong(
+                f"asks {seen!r} for its next item: {say_kind(seen)} has a state of its own, which cannot be followed; "
+                "count or index by an attribute",
+                site,
+            )
         return next(seen)
     except (StopIteration, Stopped) as error:
         if default:

@@ -203,6 +203,11 @@ class Walker(Native):
         refused = refused_class(kind)
         if refused is not None:
             raise self.wrong(f"makes a {kind.__module__}.{kind.__qualname__}{refused}", site)
+        if isinstance(inspect.getattr_static(kind, "__del__", None), FunctionType):
+            raise self.wrong(
+                f"makes a {kind.__qualname__}, whose __del__ Python calls whenever it likes: it cannot be followed",
+                site,
+            )
         called = special(kind, "__call__")
         new = inspect.getattr_static(kind, "__new__", None)
         if not is_of_python(kind) or self._is_made_natively(kind, called, new):
@@ -382,9 +387,13 @@ class Walker(Native):
                     return not (yield from self.truth(result))
         if is_container(left) or is_container(right):
             taken: list[Any] = []
+            at = site
             for each in (left, right):
-                at = None if taken else site
-                taken.append((yield from self.taken(each, at)) if is_container(each) else each)
+                if is_container(each):
+                    taken.append((yield from self.taken(each, at)))
+                    at = None
+                else:
+                    taken.append(self.mine(each))
             return self._natively(name, *taken, in_place=in_place)
         self.quiet(site)
         return self._compared(name, left, right, in_place)
@@ -497,6 +506,11 @@ class Walker(Native):
         """What is raised: an exception that others know cannot be."""
         if isinstance(self.seen(thing), Ref):
             raise TypeError("exceptions must derive from BaseException")
+        if isinstance(thing, KeyboardInterrupt) or thing is KeyboardInterrupt:
+            raise self.wrong(
+                "raises KeyboardInterrupt, which would end the exploration as Ctrl-C does; raise another exception",
+                None,
+            )
         if isinstance(thing, StopIteration):
             return Stopped(*thing.args)
         return Stopped if thing is StopIteration else thing

@@ -8,7 +8,9 @@ import array
 import asyncio
 import contextlib
 import copy
+import enum
 import functools
+import itertools
 import json
 import logging
 import queue
@@ -51,6 +53,7 @@ class State:
         self.lock = threading.Lock()
         self.random = random.Random(1)
         self.child = Child()
+        self.numbers = itertools.count()
 
     @functools.cached_property
     def cached(self):
@@ -444,3 +447,42 @@ def swallows(state):
 
 
 counted = 0
+
+
+def counts_in_a_function(state):
+    """of a function"""
+    counts_in_a_function.calls = 1  # here
+
+
+class Colour(enum.Enum):
+    """A colour."""
+
+    RED = 1
+
+
+def paints(state):
+    """of a Colour"""
+    Colour.RED.seen = True  # here
+
+
+def takes_the_next(state):
+    """for its next item"""
+    state.n = next(state.numbers)  # here
+
+
+def goes_through_numbers(state):
+    """has a state of its own"""
+    for each in state.numbers:  # here
+        state.n = each
+
+
+class Noisy:
+    """It says good-bye."""
+
+    def __del__(self):
+        print("bye")
+
+
+def makes_noise(state):
+    """__del__"""
+    Noisy()  # here
