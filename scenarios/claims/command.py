@@ -89,6 +89,8 @@ def _told(number: int, claim: Claim, evidence: Evidence) -> str:
 
 
 def _table(found: Sequence[tuple[Claim, Any]]) -> str:
+    from textwrap import fill
+
     from rich import box
     from rich.table import Table
 
@@ -98,5 +100,6 @@ def _table(found: Sequence[tuple[Claim, Any]]) -> str:
     for header in ("claim", "verdict", "evidence"):
         made.add_column(header, overflow="fold")
     for claim, evidence in found:
-        made.add_row(claim.name, str(evidence.verdict), evidence.short or (evidence.machine or evidence.model)[0])
-    return table_text(made, width=140)
+        short = evidence.short or (evidence.machine or evidence.model)[0]
+        made.add_row(claim.name, str(evidence.verdict), fill(short, 70))
+    return table_text(made)

@@ -80,7 +80,7 @@ CLAIMS = (
         "CPU-bound threads",
         "the GIL serialises threads that compute: four of them are no faster than one after the other",
         partial(_speedup, workload=Workload.CPU, executor=Executor.THREADS, gains=False),
-        ("simulator gil predict", "simulator gil timeline", "simulator gil compare"),
+        ("simulator gil predict", "simulator gil timeline cpu", "simulator gil compare"),
     ),
     Claim(
         "CPU-bound processes",
