@@ -61,10 +61,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read a memory location; the answer is its value. An `atomic` one races with no atomic update."""
+    """Read a memory location; the answer is its value. An `atomic` one races with no atomic update.
+
+    `part` is the name of what it looks at in there, where the location holds a whole container.
+    """
 
     location: Hashable
     atomic: bool = field(default=False, repr=False)
+    part: Hashable = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,9 @@ class Add:
 class Update:
     """Atomic read-modify-write: the location becomes `function(old, *arguments)`; the answer is the old value.
 
+    `part` is the name of what it changes in there, where the location holds a whole container, and `blind` says that it does
+    so without looking at what it overwrites.
+
     >>> import operator
     >>> Update("hits", operator.add, 1)
     Update('hits', add, 1)
@@ -95,11 +102,22 @@ class Update:
     location: Hashable
     function: Callable[..., object]
     arguments: tuple[object, ...]
+    part: Hashable
+    blind: bool
 
-    def __init__(self, location: Hashable, function: Callable[..., object], *arguments: object) -> None:
+    def __init__(
+        self,
+        location: Hashable,
+        function: Callable[..., object],
+        *arguments: object,
+        part: Hashable = None,
+        blind: bool = False,
+    ) -> None:
         object.__setattr__(self, "location", location)
         object.__setattr__(self, "function", function)
         object.__setattr__(self, "arguments", arguments)
+        object.__setattr__(self, "part", part)
+        object.__setattr__(self, "blind", blind)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Update) and operation_key(self) == operation_key(other)
@@ -202,12 +220,27 @@ class Access(enum.IntEnum):
 
 
 class Footprint(NamedTuple):
-    """What one step touches: at most one memory location or one lock."""
+    """What one step touches: at most one memory location or one lock.
+
+    Where the location holds a container, `part` may be the name of the one item that is touched in there.
+    """
 
     access: Access
     on_lock: bool
     name: Hashable
     atomic: bool
+    part: Hashable = None
+    blind: bool = False
+
+    @property
+    def updated(self) -> Hashable:
+        """What a lost update would be of: the location, or the one item."""
+        return self.name if self.part is None else self.part
+
+    @property
+    def looks(self) -> bool:
+        """Whether what is there now is known from here on: by reading it, or by an atomic update of it."""
+        return self.access == Access.READ or (self.atomic and not self.blind)
 
 
 _NOTHING = Footprint(Access.NONE, on_lock=False, name=None, atomic=False)
@@ -220,12 +253,14 @@ def footprint(operation: Operation, answer: object) -> Footprint:
     'READ'
     """
     match operation:
-        case Read(location, atomic):
-            return Footprint(Access.READ, on_lock=False, name=location, atomic=atomic)
+        case Read(location, atomic, part):
+            return Footprint(Access.READ, on_lock=False, name=location, atomic=atomic, part=part)
         case Write(location):
             return Footprint(Access.WRITE, on_lock=False, name=location, atomic=False)
         case Update(location):
-            return Footprint(Access.WRITE, on_lock=False, name=location, atomic=True)
+            return Footprint(
+                Access.WRITE, on_lock=False, name=location, atomic=True, part=operation.part, blind=operation.blind
+            )
         case CompareAndSwap(location):
             return Footprint(Access.WRITE if answer else Access.READ, on_lock=False, name=location, atomic=True)
         case Acquire(lock) | Release(lock):
@@ -264,7 +299,7 @@ def operation_key(operation: Operation | Check) -> Key:
     # Attributes are read by name: patterns with operands take twice as long, and each place of a body comes here.
     match operation:
         case Read():
-            return (Read, operation.atomic, value_key(operation.location))
+            return (Read, operation.atomic, value_key(operation.location), value_key(operation.part))
         case Write():
             return (Write, value_key(operation.location), value_key(operation.value))
         case Add():
@@ -272,7 +307,9 @@ def operation_key(operation: Operation | Check) -> Key:
         case Acquire() | TryAcquire() | Release():
             return (type(operation), value_key(operation.lock))
         case Update(location, function, arguments):
-            return (Update, value_key(location), _update_key(function), *map(value_key, arguments))
+            return (
+                Update, value_key(location), _update_key(function), value_key(operation.part), *map(value_key, arguments)
+            )  # fmt: skip
         case CompareAndSwap(location, expected, new):
             return (CompareAndSwap, value_key(location), value_key(expected), value_key(new))
         case Pause():

@@ -2,6 +2,9 @@
 
 The other's write left no effect on x. (Phenomenon P4 of Berenson et al., "A Critique of ANSI SQL Isolation Levels",
 1995.) An atomic update reads again at the moment it writes, so it loses nothing; an atomic update can itself be lost.
+
+Where a location holds a whole container, x may be one item of it: a step that names such a part reads or writes that part
+alone, and setting an item is a write without a look. What changes the container as a whole loses no update of a part here.
 """
 
 from __future__ import annotations
@@ -31,10 +34,10 @@ class LostUpdate(Detector):
         touched = event.footprint
         seen: Sightings = ()
         if touched.access != Access.NONE and not touched.on_lock:
-            location = touched.name
+            location = touched.updated
             mine: _Entry = (event.thread, location)
             stale = (mine, True) in memo
-            if touched.access == Access.READ or touched.atomic:
+            if touched.looks:
                 memo = (memo - {(mine, True)}) | {(mine, False)}
             elif stale:
                 memo = (memo - {(mine, True)}) | {(mine, False)}
@@ -51,12 +54,18 @@ class LostUpdate(Detector):
         (location,) = sighting.objects
         read, lost, stale = self._three_steps(location, run)
         reader, other = run.events[stale].thread, run.events[lost].thread
-        value = show_value(run.events[lost].after)
         name = show_name(location)
-        why = (
-            f"{reader} read {name} = {show_value(run.events[read].after)}, then {other} wrote {value}, then {reader} wrote "
-            f"{show_value(run.events[stale].after)} from its stale read: the {value} of {other} left no effect"
-        )
+        if run.events[stale].footprint.part is not None:
+            why = (
+                f"{reader} looked at {name}, then {other} changed it, then {reader} set it from its stale read: "
+                f"what {other} did left no effect"
+            )
+        else:
+            value = show_value(run.events[lost].after)
+            why = (
+                f"{reader} read {name} = {show_value(run.events[read].after)}, then {other} wrote {value}, then {reader} wrote "
+                f"{show_value(run.events[stale].after)} from its stale read: the {value} of {other} left no effect"
+            )
         return Finding(
             kind=self.kind,
             objects=sighting.objects,
@@ -74,7 +83,7 @@ class LostUpdate(Detector):
                 touching = [
                     (number, earlier)
                     for number, earlier in enumerate(run.events[:stale])
-                    if earlier.footprint.name == location and not earlier.footprint.on_lock
+                    if earlier.footprint.updated == location and not earlier.footprint.on_lock
                 ]
                 lost = max(
                     number
@@ -84,9 +93,7 @@ class LostUpdate(Detector):
                 read = max(
                     number
                     for number, earlier in touching
-                    if number < lost
-                    and earlier.thread == event.thread
-                    and (earlier.footprint.access == Access.READ or earlier.footprint.atomic)
+                    if number < lost and earlier.thread == event.thread and earlier.footprint.looks
                 )
                 return read, lost, stale
         raise ValueError(f"the run has no lost update on {show_name(location)}")

@@ -37,7 +37,7 @@ class Paths(NamedTuple):
 
 
 def unprotected(everything: Iterable[Paths]) -> tuple[Hashable, ...]:
-    """The locations on which locks do not rule out a lost update, in the order in which they are first written.
+    """The locations, and parts of them, on which locks do not rule out a lost update, in the order of their first writes.
 
     `everything` has to be complete: every step that a thread takes in any reachable state.
 
@@ -56,8 +56,8 @@ def unprotected(everything: Iterable[Paths]) -> tuple[Hashable, ...]:
         for source, touched, _ in kind.strides:
             if touched.access == Access.WRITE and not touched.on_lock:
                 under = (number, kind.held[source])
-                if under not in writes.setdefault(touched.name, []):
-                    writes[touched.name].append(under)
+                if under not in writes.setdefault(touched.updated, []):
+                    writes[touched.updated].append(under)
     return tuple(
         location
         for location, writers in writes.items()
@@ -71,12 +71,16 @@ def _may_lose(kind: Paths, number: int, location: Hashable, writers: Iterable[tu
     mine = [
         stride.source
         for stride in kind.strides
-        if stride.touched == (Access.WRITE, False, location, False)  # an atomic write looks again
+        if _is_on(stride.touched, location) and stride.touched.access == Access.WRITE and not stride.touched.looks
     ]
     if not others or not mine:
         return False
     kept = _kept(kind, location)
     return any(source in kept and any(not kept[source] & held for held in others) for source in mine)
+
+
+def _is_on(touched: Footprint, location: Hashable) -> bool:
+    return not touched.on_lock and touched.updated == location
 
 
 def _kept(kind: Paths, location: Hashable) -> dict[int, frozenset[Hashable]]:
@@ -101,11 +105,11 @@ def _kept(kind: Paths, location: Hashable) -> dict[int, frozenset[Hashable]]:
         work.append(place)
 
     for source, touched, target in kind.strides:
-        if not touched.on_lock and touched.name == location and (touched.access == Access.READ or touched.atomic):
+        if _is_on(touched, location) and touched.looks:
             arrive(target, kind.held[source])
     while work:
         place = work.pop()
         for _, touched, target in leaving.get(place, ()):
-            looks = not touched.on_lock and touched.access != Access.NONE and touched.name == location
+            looks = _is_on(touched, location) and touched.access != Access.NONE
             arrive(target, kind.held[place] if looks else kept[place])
     return kept

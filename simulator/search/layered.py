@@ -132,7 +132,10 @@ class LayeredGraph:
             for location in unprotected(steps.paths()):
                 sighting = Sighting(Kind.LOST_UPDATE, (location,))
                 again = Reduced()
-                _Sweep(steps, None, location, self._budget, symmetry=self._symmetry).search(again)
+                if location in steps.bits:
+                    _Sweep(steps, None, location, self._budget, symmetry=self._symmetry).search(again)
+                else:
+                    again.stop = Stop.STATES
                 explored.sightings.update(again.sightings)
                 if sighting not in explored.sightings and not again.complete:
                     undecided.append(sighting)

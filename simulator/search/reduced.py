@@ -160,7 +160,8 @@ class ReducedGraph:
         undecided = []
         for location in unprotected(self._steps.paths()):
             sighting = Sighting(Kind.LOST_UPDATE, (location,))
-            stop = self._search(None, location)
+            # A part of a location has no flag of its own: that is for another search.
+            stop = self._search(None, location) if location in self._steps.bits else None
             if sighting not in self.explored.sightings and stop is not Stop.COMPLETE:
                 undecided.append(sighting)
             self.explored.undecided = tuple(undecided)

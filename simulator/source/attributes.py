@@ -65,7 +65,7 @@ class Attributes(Sharing):
         return found.what
 
     @abstractmethod
-    def all_of(self, owner: Ref, site: int | None) -> Steps:
+    def all_of(self, owner: Ref, site: int | None, *key: Any) -> Steps:
         """All of a container, in one go."""
 
     def _read(self, value: Any, found: Found, owner: Any, name: str, site: int | None) -> Found:

@@ -30,11 +30,20 @@ class Span(NamedTuple):
     step: Any
 
 
-def change(location: str, method: str, arguments: tuple[Any, ...], keywords: Keywords) -> Update:
-    """The operation: a method of a container, called on what a location holds."""
+def change(
+    location: str, method: str, arguments: tuple[Any, ...], keywords: Keywords, part: str | None = None
+) -> Update:
+    """The operation: a method of a container, called on what a location holds; `part` is the one item that it touches."""
     given = tuple(Span(each.start, each.stop, each.step) if isinstance(each, slice) else each for each in arguments)
     names = tuple(name for name, _ in keywords)
-    return Update(location, _method(method, names), *given, *(each for _, each in keywords))
+    return Update(
+        location,
+        _method(method, names),
+        *given,
+        *(each for _, each in keywords),
+        part=part,
+        blind=part is not None and method == "__setitem__",
+    )
 
 
 @functools.cache

@@ -38,6 +38,8 @@ _LOOKS_ONLY = {
 """Methods that change nothing."""
 _FACTORIES = (int, float, str, bool, complex, bytes, tuple, frozenset, list, dict, set, collections.deque)
 """Types that make their empty value in C code, so that looking up what is missing is one step."""
+_OF_ONE = {"setdefault", "pop", "__delitem__", "__getitem__"}
+"""Methods of a dict that look at one item, and change that one only."""
 _TAKES_MANY = {
     "extend", "extendleft", "update", "subtract", "difference_update", "intersection_update", "symmetric_difference_update",
 }  # fmt: skip
@@ -83,7 +85,7 @@ class Containers(Attributes):
             if missing is not None and self._makes_at_once(owner, missing):
                 # C code looks and makes in one go.
                 return (yield from self.change(owner, "__getitem__", (key,), {}, site))
-            held = yield from self.all_of(owner, site)
+            held = yield from self.all_of(owner, site, key)
             if missing is not None and not self._holds(held, self.mine(key)):
                 return (yield from self._missing(owner, key, missing, site))
             return held[self.mine(key)]
@@ -247,8 +249,8 @@ class Containers(Attributes):
 
     # -- all of a container
 
-    def all_of(self, owner: Ref, site: int | None) -> Steps:
-        """All of a container, in one go: a new one with the same items."""
+    def all_of(self, owner: Ref, site: int | None, *key: Any) -> Steps:
+        """All of a container, in one go: a new one with the same items. With a key, it is that item which is looked at."""
         self.shared.takes_all(owner)
         is_constant, found = self._whole(owner)
         if is_constant:
@@ -256,7 +258,7 @@ class Containers(Attributes):
         else:
             yield from self.hold()
             self.is_at(site)
-            found = self.mine((yield Read(found, atomic=True)))
+            found = self.mine((yield Read(found, atomic=True, part=self._part(owner, key))))
         return thaw(found)
 
     def note_order(self, owner: Ref, site: int | None) -> None:
@@ -270,6 +272,17 @@ class Containers(Attributes):
                 f"a loop over {owner!r} does not notice a change that is undone before its next turn, as Python's does",
                 site,
             )
+
+    def _part(self, owner: Ref, key: tuple[Any, ...]) -> str | None:
+        """The name of an item of a container that is one location."""
+        if not key or owner.kind not in ("dict", "list") or isinstance(key[0], slice):
+            return None
+        seen = tuple(map(self.seen, key[0])) if type(key[0]) is tuple else self.seen(key[0])
+        return self.shared.location(owner, Item("item", seen))
+
+    def _changed_part(self, owner: Ref, method: str, given: list[Any]) -> str | None:
+        is_of_one = method == "__setitem__" or (owner.kind == "dict" and method in _OF_ONE)
+        return self._part(owner, tuple(given[:1])) if is_of_one else None
 
     def _whole(self, owner: Ref) -> tuple[bool, Any]:
         is_constant, found = self.shared.constant(owner, Item("all", None))
@@ -302,7 +315,9 @@ class Containers(Attributes):
         self._comparable(owner, method, given, site)
         yield from self.hold()
         self.is_at(site)
-        before = self.mine((yield change(location, method, tuple(given), tuple(named))))
+        before = self.mine(
+            (yield change(location, method, tuple(given), tuple(named), self._changed_part(owner, method, given)))
+        )
         named = [(name, self.mine(each)) for name, each in named]
         return applied(thaw(before), method, self.mine(tuple(given)), tuple(named))
 
@@ -341,7 +356,7 @@ class Containers(Attributes):
             for each in arguments:
                 given.append((yield from self.unpack(each)) if is_container(self.seen(each)) else self.seen(each))
             self._comparable(owner, "remove", given, site)
-            held = yield from self.all_of(owner, site)
+            held = yield from self.all_of(owner, site, *self._asked_for(name, given))
             result = applied(held, name, self.mine(tuple(given)), tuple(keywords.items()))
         elif name == "sort" and keywords.get("key") is not None:
             result = yield from self._sort(site, owner, keywords)
@@ -355,6 +370,10 @@ class Containers(Attributes):
             if owner.kind == "set" and name == "pop":
                 self.note_order(owner, site)
         return result
+
+    def _asked_for(self, name: str, given: list[Any]) -> list[Any]:
+        """The key, where a method looks at one item alone."""
+        return given[:1] if name in ("get", "__getitem__") else []
 
     def _only(self, arguments: tuple[Any, ...]) -> Any:
         (argument,) = arguments
@@ -448,7 +467,9 @@ class Containers(Attributes):
                 self.is_at(site)
                 value = self.mine((yield Read(value)))
             return not is_absent(value)
-        if is_container(container):
+        if isinstance(container, Ref) and container.kind == "dict":
+            held = yield from self.all_of(container, site, self.seen(thing))
+        elif is_container(container):
             held = yield from self.taken(container, site)
         else:
             self.quiet(site)

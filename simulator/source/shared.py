@@ -391,6 +391,7 @@ class Shared:
         ]:
             del self.memory[location], self.places[location]
         self._made = 0
+        self._keys.clear()
         for name in made:
             del self._reals[name]
             self._whole.discard(name)

@@ -15,7 +15,7 @@ import inspect
 import operator
 from collections.abc import Callable
 from functools import partial
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodDescriptorType, MethodType, ModuleType, WrapperDescriptorType
 from typing import Any
 
 from simulator.ops import Add
@@ -114,6 +114,11 @@ class Walker(Native):
             return (yield from self._getter(function, *arguments))
         if isinstance(function, staticmethod | classmethod):
             return (yield from self.invoke(site, function.__func__, *arguments, **keywords))
+        if isinstance(function, MethodDescriptorType | WrapperDescriptorType) and arguments:
+            # `dict.get(self, key)`, in a class of one's own.
+            owner = self.seen(arguments[0])
+            if isinstance(owner, Ref) and is_container(owner):
+                return (yield from self._method(site, owner, function.__name__, arguments[1:], keywords))
         called = special(function, "__call__")
         if isinstance(called, FunctionType):
             self.quiet(site)
