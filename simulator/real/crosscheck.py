@@ -680,7 +680,8 @@ def _text(found: CrossCheck) -> str:
                 f"Run {seen.log.number} on {seen.interpreter} ended as {seen.outcome}:\n"
                 + textwrap.indent(str(seen.log.run), "  ")
             )
-        wrong = [f"{plural(len(found.disagreements), 'forced run')} differ from it"] if found.disagreements else []
+        count = len(found.disagreements)
+        wrong = [f"{plural(count, 'forced run')} {'differs' if count == 1 else 'differ'} from it"] if count else []
         if found.not_predicted:
             outcomes = dict.fromkeys(str(seen.outcome) for seen in found.not_predicted)
             wrong.append(f"it does not have {', '.join(outcomes)}")

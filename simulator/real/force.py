@@ -39,7 +39,7 @@ BLOCKED_AFTER = 0.005
 
 A = TypeVar("A")
 
-Names = Callable[[StandInLock], Hashable]
+Names = Callable[[StandInLock, Hashable], Hashable]
 Check = Callable[[int], str]
 Observe = Callable[[], Mapping[Hashable, Any]]
 
@@ -135,7 +135,7 @@ class Instrumented:
         threads: Mapping[str, Callable[[], object]],
         visits: Sequence[Visit],
         *,
-        names: Names = lambda lock: lock.name,
+        names: Names = lambda lock, expected: lock.name,
         model_only: Collection[Hashable] = (),
         check: Check | None = None,
         observe: Observe | None = None,
@@ -144,11 +144,11 @@ class Instrumented:
     ) -> Forced:
         """Run these threads in the order of the visits' steps, and say what happened.
 
-        `names` says what the script calls a lock. `check(step)` is called after each step, before anybody else moves, and
-        says in a line how memory differs from what the model says, or "". `observe` reads the final memory, before
-        anything is unwound. A visit without a step is passed without waiting, in its order. A step without a site that
-        is no operation on a lock and no pause is the model's alone, and passes by itself; so does one on a lock in
-        `model_only`.
+        `names` says what the script calls a lock, given what it has here, if it has an operation on a lock here.
+        `check(step)` is called after each step, before anybody else moves, and says in a line how memory differs from
+        what the model says, or "". `observe` reads the final memory, before anything is unwound. A visit without a
+        step is passed without waiting, in its order. A step without a site that is no operation on a lock and no
+        pause is the model's alone, and passes by itself; so does one on a lock in `model_only`.
 
         When the schedule is over, threads that wait for a lock really try to take it, all at once: that shows a
         deadlock. `partial` says that the schedule stops before the program does: then threads may stand anywhere at its
@@ -492,7 +492,7 @@ class _Worker:
         if self.run.over:
             raise Unwound
         waits = blocking and timeout < 0
-        name = self._name(lock)
+        name = self._name(lock, self._next())
         while True:
             due = self._next()
             operation = None if due is None or due.spot is not None else due.visit.operation
@@ -524,12 +524,12 @@ class _Worker:
             return
         due = self._next()
         operation = None if due is None or due.spot is not None else due.visit.operation
-        if due is not None and isinstance(operation, Release) and operation.lock == self._name(lock):
+        if due is not None and isinstance(operation, Release) and operation.lock == self._name(lock, due):
             self.where = _caller()
             self._go(due)
         elif lock.can_be_released():
             held = f", which {lock.holder} holds" if lock.holder != self.name else ""
-            self._unforeseen(f"release {show_name(self._name(lock))}{held}{self._here()}", due)
+            self._unforeseen(f"release {show_name(self._name(lock, due))}{held}{self._here()}", due)
         # Where nobody holds it, this raises what Python raises; the model takes no step for that either.
         lock.give_back()
 
@@ -569,8 +569,10 @@ class _Worker:
             step, self.doing = Step(self.name, self.doing, self.answer, self.where), None
             self._ask(lambda: self.run.finished(step))
 
-    def _name(self, lock: StandInLock) -> Hashable:
-        return self._ask(lambda: self.run.names(lock))
+    def _name(self, lock: StandInLock, due: _Due | None) -> Hashable:
+        operation = None if due is None else due.visit.operation
+        expected = operation.lock if isinstance(operation, Acquire | TryAcquire | Release) else None
+        return self._ask(lambda: self.run.names(lock, expected))
 
     def _ask(self, call: Callable[[], A]) -> A:
         """Ask the caller something: this thread is his meanwhile, and what goes wrong comes out in his own."""

@@ -99,7 +99,7 @@ class PlainForcing:
             forced = self._instrumented.force(
                 workers,
                 visits,
-                names=lambda lock: locks.get(id(lock), lock.name),
+                names=lambda lock, expected: locks.get(id(lock)) or mirror.lock_name(lock, expected) or lock.name,
                 model_only=[GIL],
                 check=check,
                 observe=mirror.memory,

@@ -50,7 +50,8 @@ class Walked:
         often = f"{agreed:,} of {self.times:,} times " if self.times > 1 else ""
         where = f"On real threads ({self.interpreter})"
         if self.differences:
-            return f"{where}: {often}as in the model; it DIFFERS at {self.differences[0]}"
+            told = f"{often}as in the model; it " if agreed else ""
+            return f"{where}: {told}DIFFERS at {self.differences[0]}"
         said = f"{where}: {often}as in the model, memory the same after every step"
         return (
             f"{said}; then all were let go" if self.forced.outcome is None else f"{said}; ended: {self.forced.outcome}"

@@ -51,7 +51,11 @@ class Attributes(Sharing):
     def load(self, owner: Any, name: str, site: int | None) -> Steps:
         """`owner.name`."""
         owner = self.seen(owner)
-        found = self._find(owner, name, site)
+        try:
+            found = self._find(owner, name, site)
+        except AttributeError:
+            self.quiet(site)
+            raise
         if found.how in ("value", "call"):
             self.quiet(site)
         while found.how == "step":

@@ -73,7 +73,7 @@ class Mirror:
         outside = [
             (place, self._raw(place), self.real(self.shared.memory[location]))
             for location, place in self.shared.places.items()
-            if not isinstance(place.ref, Ref) or not self._is_inside(place.ref)
+            if not isinstance(place.ref, Ref) or not self._is_inside(place.ref) or self._is_the_same(place.ref)
         ]
         for place, _, start in outside:
             self._put(self._owner(place), place.item, start)
@@ -103,6 +103,11 @@ class Mirror:
     def _is_inside(self, ref: Ref) -> bool:
         """Whether an object is a part of the state, or was made by a thread."""
         return isinstance(self.shared.real(ref), Ref) or self.shared.way(ref)[:1] == (Item("root", "state"),)
+
+    def _is_the_same(self, ref: Ref) -> bool:
+        """Whether every state holds this very object: a global list, say."""
+        real = self.shared.real(ref)
+        return not isinstance(real, Ref) and self._object(ref) is real
 
     def _owner(self, place: Place) -> Any:
         return self._object(place.ref) if isinstance(place.ref, Ref) else place.ref
@@ -214,6 +219,17 @@ class Mirror:
         names = [*self.shared.locks, *self.shared.rlocks]
         known = {ref.name: ref for ref in self.shared.refs()}
         return {id(self._object(known[name])): name for name in names if name in known}
+
+    def lock_name(self, lock: Any, expected: Hashable) -> Hashable | None:
+        """What the model calls a lock that a thread has made: the name that is expected here, if no other lock has it yet."""
+        made = [ref.name for ref in self.shared.made() if ref.kind in ("lock", "rlock")]
+        for name in made:
+            if self._known.get(name) is lock:
+                return name
+        if expected in made and expected not in self._known:
+            self._known[str(expected)] = lock
+            return expected
+        return None
 
     def _known_object(self, ref: Ref) -> Any:
         try:

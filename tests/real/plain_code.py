@@ -159,7 +159,7 @@ def force_pair(plain: Instrumented, visits: list[Visit], **options: Any) -> Forc
     pair = Pair()
     called = {id(pair.first): "first", id(pair.second): "second"}
     threads = {"a": pair.forwards, "b": pair.backwards}
-    return plain.force(threads, visits, names=lambda lock: called[id(lock)], observe=dict, **options)
+    return plain.force(threads, visits, names=lambda lock, _: called[id(lock)], observe=dict, **options)
 
 
 def step(thread: str, number: int, operation: Operation) -> Visit:

@@ -254,7 +254,7 @@ def test_a_lock_that_the_model_calls_taken_and_is_free_is_a_divergence() -> None
     with Instrumented(lock_sites(), HERE) as plain:
         pair = Pair()
         called = {id(pair.first): "first", id(pair.second): "second"}
-        forced = plain.force({"a": pair.forwards}, visits, names=lambda lock: called[id(lock)])
+        forced = plain.force({"a": pair.forwards}, visits, names=lambda lock, _: called[id(lock)])
     assert str(forced.diverged) == "step 2: a can take second, where the model has nothing more"
     assert forced.outcome is None
 
@@ -268,7 +268,7 @@ def test_tries_pauses_and_reentrant_locks_are_steps_of_their_own() -> None:
     with Instrumented({}, HERE) as plain:
         shared = Patient()
         called = {id(shared.lock): "lock", id(shared.rlock): "rlock"}
-        forced = plain.force({"a": shared.work, "b": shared.work}, visits, names=lambda lock: called[id(lock)])
+        forced = plain.force({"a": shared.work, "b": shared.work}, visits, names=lambda lock, _: called[id(lock)])
     assert str(forced.outcome) == "finished"
     assert [(step.thread, step.answer) for step in forced.log if isinstance(step.operation, TryAcquire)] == [
         ("a", True), ("b", False),
@@ -420,7 +420,7 @@ def test_a_lock_that_the_caller_cannot_name_comes_out_as_his_error() -> None:
     with Instrumented({}, HERE) as plain:
         lock = plain_code.threading.Lock()
         with pytest.raises(KeyError):
-            plain.force({"a": lock.acquire}, [step("a", 1, Acquire("m"))], names=lambda lock: {}[lock])
+            plain.force({"a": lock.acquire}, [step("a", 1, Acquire("m"))], names=lambda lock, _: {}[lock])
 
 
 def test_a_step_of_the_models_alone_passes_by_itself() -> None:
@@ -507,7 +507,7 @@ def test_unwinding_does_not_touch_the_memory_that_was_seen() -> None:
         forced = plain.force(
             {"a": tidy.forwards, "b": tidy.backwards},
             DEADLOCK,
-            names=lambda lock: called[id(lock)],
+            names=lambda lock, _: called[id(lock)],
             observe=lambda: {"tidied": tidy.tidied},
         )
     assert str(forced.outcome) == "deadlocked: tidied=False"

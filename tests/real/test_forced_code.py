@@ -1,0 +1,101 @@
+"""Plain code of many kinds: real threads do in every interleaving what the model does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+
+import pytest
+
+from simulator import Plain, explore
+from simulator.real.plain_code import PlainForcing
+from simulator.source.threads import Threads
+
+LOG = [0]
+
+
+def counter() -> Callable[[], int]:
+    """A function with a count of its own."""
+    count = 0
+
+    def add() -> int:
+        nonlocal count
+        count += 1
+        return count
+
+    return add
+
+
+class Order:
+    size = 1
+
+
+class Base:
+    limit = 0
+
+
+class Shop(Base):
+    def __init__(self) -> None:
+        self.sold = 0
+        self.lock: threading.Lock | None = None
+        self.locks: dict[str, threading.Lock] = {}
+        self.log = LOG
+        self.add = counter()
+        self.orders = [3, 1, 2]
+        self.last: Order | None = None
+
+    def makes_its_lock_late(self) -> None:
+        if self.lock is None:
+            self.lock = threading.Lock()
+        with self.lock:
+            self.sold += 1
+
+    def has_a_lock_for_each_key(self) -> None:
+        with self.locks.setdefault("all", threading.Lock()):
+            self.sold += 1
+
+    def asks_for_what_is_not_there(self) -> None:
+        try:
+            self.nothing  # type: ignore[attr-defined]  # noqa: B018
+        except AttributeError:
+            self.sold += 1
+
+    def writes_to_a_global_list(self) -> None:
+        LOG[0] += 1
+
+    def counts_in_a_closure(self) -> None:
+        self.sold = self.add()
+
+    def compares_in_a_chain(self) -> None:
+        if 0 <= self.sold < 2:
+            self.sold += 1
+
+    def reads_its_class_first(self) -> None:
+        self.limit += 1
+
+    def sorts_what_it_made(self) -> None:
+        one, other = Order(), Order()
+        mine = [one, other]
+        self.last = one
+        mine.sort(key=lambda order: order.size)
+        self.sold = mine.index(one) + mine.count(one)
+
+    def asks_in_order(self) -> None:
+        self.sold = self.sold in [self.sold, 1]
+
+
+CASES = [value for name, value in vars(Shop).items() if callable(value) and not name.startswith("_")]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("method", CASES, ids=lambda method: method.__name__)
+def test_real_threads_do_the_same_in_every_interleaving(method: Callable[[Shop], None]) -> None:
+    threads = Threads(Plain(Shop, lambda shop: {"one": partial(method, shop), "other": partial(method, shop)}))
+    with PlainForcing(threads) as forcing:
+        runs = [run for run in islice(explore(threads.program, scheduler="naive"), 300) if not forcing.cannot(run)]
+        differences = [str(forcing.force(run)[1]) for run in runs]
+    assert runs
+    assert set(differences) == {"None"}
+    assert LOG == [0]
