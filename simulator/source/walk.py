@@ -262,7 +262,12 @@ class Walker(Native):
         """A comprehension. The first iterable is asked for at once, even where the items are made one by one."""
         cursor = yield from self.iterate(iterable, site)
         if lazily:
-            return Cursor("lazy", function(self, cursor))
+            return Cursor("lazy", self._entered(function, cursor) if self.code.switches else function(self, cursor))
+        yield from self.switch("entry")
+        return (yield from function(self, cursor))
+
+    def _entered(self, function: Callable[..., Steps], cursor: Cursor) -> Steps:
+        """A generator expression, which is entered when it is asked for its first item."""
         yield from self.switch("entry")
         return (yield from function(self, cursor))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from simulator import Plain, check
+from simulator import Plain, check, count
 from simulator.analysis.finding import Kind
 from simulator.source.threads import Threads
 
@@ -92,3 +92,22 @@ def test_a_call_before_the_read_lets_nobody_in_between(tmp_path: Path) -> None:
 
 def test_a_lock_in_a_context_manager_of_ones_own_is_a_lock(tmp_path: Path) -> None:
     assert not loses("    with shop.guard:\n        shop.sold += one()\n", "free-threaded", tmp_path)
+
+
+class Scale:
+    def __init__(self) -> None:
+        self.weight = 0
+        self.seen = 0
+
+    def weighs(self) -> None:
+        self.weight = 1
+        self.seen = sum(self.weight for _ in (1,))
+
+    def is_changed(self) -> None:
+        self.weight = 2
+
+
+def test_a_generator_expression_is_entered_when_its_first_item_is_asked_for() -> None:
+    plain = Plain(Scale, lambda scale: {"one": scale.weighs, "other": scale.is_changed})
+    outcomes = count(Threads(plain, granularity="cpython-3.11").program).outcomes
+    assert {dict(outcome.memory)["scale.seen"] for outcome in outcomes} == {1, 2}
