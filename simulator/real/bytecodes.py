@@ -124,13 +124,27 @@ def _same_span(instructions: list[_Instruction], places: list[int], sites: list[
     compiler says for the sake of tracebacks; but they end where their site ends.
     """
     for site in sites:
-        numbers = [number for number in places if instructions[number].span == _span(site)]
+        numbers = [
+            number
+            for number in places
+            if instructions[number].span == _span(site) and not _leaves_a_with(instructions, number)
+        ]
         if not numbers and site.line != site.end_line:
             moved = {number: instructions[number].span for number in places if _moved(instructions[number].span, site)}
             # A generator expression that is a call's only argument ends with it, and is called itself, in brackets.
             first = min(((line or 0, column or 0) for line, _, column, _ in moved.values()), default=None)
             numbers = [number for number, (line, _, column, _) in moved.items() if (line, column) == first]
         yield from ((number, site) for number in numbers)
+
+
+def _leaves_a_with(instructions: list[_Instruction], number: int) -> bool:
+    """Whether it is the call at the end of a `with`, which has the span of the manager's expression from 3.13 on: so have the
+    Nones that it is given, where those of any other call stand for themselves."""
+    before = instructions[max(0, number - 3) : number]
+    return (
+        instructions[number].name == "CALL"
+        and [(each.name, each.span) for each in before] == [("LOAD_CONST", instructions[number].span)] * 3
+    )
 
 
 def _moved(span: Span, site: Site) -> bool:

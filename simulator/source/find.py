@@ -58,6 +58,9 @@ def syntax_of(function: FunctionType) -> tuple[Scope, ast.Module]:
 def source_file(function: FunctionType) -> str | None:
     """The file that a function was written in; None where its source cannot be read."""
     file = function.__code__.co_filename
+    if file == "<string>":
+        # Made by `exec`. Python 3.13 may know some text by that name, of another place.
+        return None
     try:
         module = inspect.getmodule(function)
         lines = linecache.getlines(file, None if module is None else vars(module))
