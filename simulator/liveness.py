@@ -16,7 +16,7 @@ __all__ = ["live_after"]
 _ENDS = frozenset({"RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"})
 _JUMPS_ALWAYS = frozenset({"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"})
 _OBSERVERS = frozenset({"locals", "vars", "dir", "eval", "exec", "super", "_getframe", "currentframe", "stack"})
-_READS = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK"})
+_READS = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"})
 _KILLS = frozenset({"STORE_FAST"})
 
 
@@ -109,7 +109,7 @@ def _effect(instruction: dis.Instruction) -> tuple[frozenset[str], frozenset[str
     pair = instruction.argval
     if not (isinstance(pair, tuple) and len(pair) == 2):
         return None
-    if name == "LOAD_FAST_LOAD_FAST":
+    if name in ("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW"):
         return frozenset(pair), nothing
     if name == "STORE_FAST_STORE_FAST":
         return nothing, frozenset(pair)

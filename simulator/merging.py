@@ -7,7 +7,8 @@ chain. It promises nothing about generators whose keys differ, and says `None` f
 Code position and locals alone are wrong: a `for` loop's iterator and the temporaries of a half-evaluated expression
 live on the interpreter's value stack. `gc.get_referents` sees that stack. Its layout belongs to CPython and to the
 version, so merging is on only where it was tested (`SUPPORTED`), and everywhere else no two nodes are merged: slower,
-never wrong.
+never wrong. From 3.15 on, a loop over a list, tuple or string has no iterator: the stack holds the list, and a bare
+number that nothing shows. Code with loops is not compared while such an object is on its stack.
 
 Mutable objects are compared by content and by *aliasing*: each gets a number when it is first met, so two equal lists
 are not taken for one list. A frozen dataclass is compared by its attributes, an object with a method `future_state` (ours alone
@@ -44,13 +45,16 @@ from simulator.values import Key, value_key
 
 __all__ = ["SUPPORTED", "future_key"]
 
-SUPPORTED = sys.implementation.name == "cpython" and (3, 11) <= sys.version_info[:2] <= (3, 13)
+SUPPORTED = sys.implementation.name == "cpython" and (3, 11) <= sys.version_info[:2] <= (3, 15)
 """Whether this interpreter's generators can be compared."""
 
 # Equal values of one of these types are the same value, so they are their own key.
 _PLAIN = frozenset({bool, int, str, bytes, type(None), type(...), type(NotImplemented)})
 # Globals of these types are the same whenever they are read; others are a part of the key, as what they hold may change.
 _FIXED = _PLAIN | {float, complex, FunctionType, ModuleType, BuiltinFunctionType}
+_CONSTANTS = frozenset({"LOAD_CONST", "LOAD_COMMON_CONSTANT"})
+_LOOPED_BY_NUMBER: frozenset[type] = frozenset({list, tuple, str, bytes} if sys.version_info >= (3, 15) else ())
+"""Whose loops keep their position as a bare number on the value stack."""
 _SETTERS = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"})
 _BY_IDENTITY = (type, ModuleType, enum.Enum)
 _ITERATORS: frozenset[type] = frozenset(
@@ -139,12 +143,17 @@ def _globals_of(code: CodeType) -> tuple[str, ...]:
     """
     instructions = list(dis.get_instructions(code))
     for before, instruction in itertools.pairwise(instructions):
-        if instruction.opname in _SETTERS or (instruction.opname == "IS_OP" and before.opname != "LOAD_CONST"):
+        if instruction.opname in _SETTERS or (instruction.opname == "IS_OP" and before.opname not in _CONSTANTS):
             raise _Incomparable
     reads = {instruction.argval for instruction in instructions if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     if "id" in reads:
         raise _Incomparable
     return tuple(sorted(reads))
+
+
+@lru_cache(maxsize=1024)
+def _has_loops(code: CodeType) -> bool:
+    return any(instruction.opname == "FOR_ITER" for instruction in dis.get_instructions(code))
 
 
 class _Is:
@@ -197,7 +206,10 @@ class _Reader:
                 if is_live:
                     parts.append((name, self.key(value)))
         # What is left are the cells, the free variables and the value stack: loop iterators and expression temporaries.
-        parts.extend(map(self.key, slots))
+        for value in slots:
+            if type(value) in _LOOPED_BY_NUMBER and _has_loops(code):
+                raise _Incomparable
+            parts.append(self.key(value))
         return (code, offset, *parts)
 
     def key(self, value: object) -> Key:

@@ -266,7 +266,9 @@ def test_a_body_that_raises_crashes_at_its_line() -> None:
 
     end = end_of(body, 0)
     assert end is not None
-    assert (end.how, end.message) == ("crashed", "ZeroDivisionError: integer division or modulo by zero")
+    # Up to 3.13: "integer division or modulo by zero".
+    assert end.how == "crashed"
+    assert re.fullmatch("ZeroDivisionError: .*by zero", end.message)
     assert str(end.where) == line_of(body, 2)
 
 
