@@ -1,4 +1,4 @@
-"""Seven ways to add one to a counter: ordinary Python, as one would write it without knowing of the simulator.
+"""Ten ways to add one to a counter: ordinary Python, as one would write it without knowing of the simulator.
 
 Whether one of them can lose an update depends on where the interpreter may switch threads: between the read of the count and
 the write, or only around them. Each class has a comment on what stands between the two.
@@ -94,6 +94,48 @@ class SleepCounter:
         self.count = value + 1
 
 
+NOTHING: tuple[int, ...] = ()
+
+
+class ComprehensionCounter:
+    """A comprehension without any items stands between them: a call of a function up to 3.11, and none from 3.12 on."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def increment(self) -> None:
+        value, _ = self.count, [each for each in NOTHING]
+        self.count = value + 1
+
+
+class WhileCounter:
+    """The test of a `while` reads, and its body writes, in the second turn: the jump back is after the test up to 3.13."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def increment(self) -> None:
+        is_second = False
+        while (value := self.count) >= 0:
+            if is_second:
+                self.count = value + 1
+                return
+            is_second = True
+
+
+class WithCounter:
+    """A lock is taken too late, by a `with`, whose beginning is a call from 3.14 on."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.lock = threading.Lock()
+
+    def increment(self) -> None:
+        value = self.count
+        with self.lock:
+            self.count = value + 1
+
+
 class LockCounter:
     """A lock is held from before the read until after the write."""
 
@@ -113,6 +155,9 @@ VARIANTS: dict[str, type[Any]] = {
     "int": IntCounter,
     "call": CallCounter,
     "sleep": SleepCounter,
+    "comprehension": ComprehensionCounter,
+    "while": WhileCounter,
+    "with": WithCounter,
     "lock": LockCounter,
 }
 """By name, in the order of every table."""

@@ -1,4 +1,4 @@
-"""Seven ways to add one, on every Python at hand: `python -m scenarios.variants`.
+"""Ten ways to add one, on every Python at hand: `python -m scenarios.variants`.
 
 Two threads add to one counter, many times over, and a run has lost an update when the count at the end is too small. Beside
 the natural runs stands what the model says for each granularity: "never" is proved, over all interleavings. A natural loss
@@ -19,13 +19,14 @@ from simulator.errors import SimulatorError, UsageError
 from simulator.real.crosscheck import wilson
 from simulator.real.interpreters import Interpreter, find, installed
 from simulator.real.natural import run_batch
+from simulator.source.granularity import GRANULARITIES, granularity_for
 from simulator.source.threads import Threads
 
 __all__ = ["COLUMNS", "Column", "Seen", "columns_of", "natural", "table"]
 
 INCREMENTS = 100_000
 """How often each of two threads adds one: long enough for some switches of threads, of which there is one each 5 ms."""
-SHORTER = {"sleep": 200, "lock": 20}
+SHORTER = {"sleep": 200, "with": 20, "lock": 20}
 """By how much shorter runs are made of variants that take so much longer for one increment."""
 SECONDS = 20.0
 """For the runs of one variant on one Python."""
@@ -77,14 +78,13 @@ def says(name: str, granularity: str) -> str:
 
 def granularity_of(interpreter: Interpreter) -> str:
     """The granularity that fits a CPython."""
-    if not interpreter.gil:
-        return "free-threaded"
-    return f"cpython-3.{min(max(interpreter.version[1], 9), 11)}"
+    return granularity_for(interpreter.version, gil=interpreter.gil)
 
 
 COLUMNS = tuple(
     Column(f"model: {granularity}", partial(says, granularity=granularity))
-    for granularity in ("free-threaded", "cpython-3.9", "cpython-3.10", "cpython-3.11")
+    for granularity in GRANULARITIES
+    if granularity != "operations"
 )
 """What stands beside the natural runs: the model's verdicts."""
 
@@ -134,7 +134,7 @@ def table(columns: Sequence[Column]) -> str:
     """A Markdown table: a line for each variant.
 
     >>> print(table([Column("can lose an update", lambda name: "no" if name == "lock" else "yes")]).splitlines()[0])
-    | variant  | between the read and the write | can lose an update |
+    | variant       | between the read and the write | can lose an update |
     """
     between = {
         "plain": "nothing: `+=`",
@@ -143,6 +143,9 @@ def table(columns: Sequence[Column]) -> str:
         "int": "a call of `int`",
         "call": "a call of a Python function",
         "sleep": "`time.sleep(0)`",
+        "comprehension": "a comprehension of no items",
+        "while": "a turn of a `while`",
+        "with": "the beginning of a `with`",
         "lock": "nothing, and a lock around",
     }
     lines = [["variant", "between the read and the write", *(column.header for column in columns)]]
@@ -164,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: prints the table; the exit code is 0, 1 for a contradiction, or 2 for bad input."""
     parser = argparse.ArgumentParser(
         prog="python -m scenarios.variants",
-        description="Natural runs of seven ways to add one, by two threads: how many runs lost an update.",
+        description="Natural runs of ten ways to add one, by two threads: how many runs lost an update.",
     )
     parser.add_argument(
         "--runs", type=int, default=20, metavar="N", help="of each variant on each Python (default: 20)"

@@ -15,6 +15,7 @@ from simulator.explore import check
 from simulator.real.walked import walk_plain
 from simulator.render.text import percent
 from simulator.search.replay import replay
+from simulator.source.granularity import GRANULARITIES
 from simulator.source.threads import Threads
 
 __all__ = ["CLAIMS"]
@@ -71,7 +72,7 @@ def _locked(asked: Asked) -> Evidence:
 
 def _atomic(asked: Asked) -> Evidence:
     granularity = granularity_of(asked.interpreter)
-    kinds = ("free-threaded", "cpython-3.9", "cpython-3.10", "cpython-3.11")
+    kinds = tuple(kind for kind in GRANULARITIES if kind != "operations")
     model = [
         f"`+=` can lose an update in {says('plain', kind)} interleavings at the granularity {kind}"
         if verdict("plain", kind)[0]

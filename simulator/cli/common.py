@@ -19,6 +19,7 @@ from simulator.loading import Loaded, load, registered
 from simulator.program import Program
 from simulator.scenario import Parameter
 from simulator.search.budget import Budget
+from simulator.source.granularity import GRANULARITIES
 
 __all__ = [
     "POSITIVE",
@@ -195,15 +196,16 @@ def _option(parameter: Parameter) -> click.Option:
 
 
 def _plain_options(loaded: Loaded) -> list[click.Parameter]:
-    """What can be said of plain code. Not imported from where granularities are explained: `--help` need not wait for that."""
+    """What can be said of plain code."""
     otherwise = "operations" if loaded.is_plain else "the scenario's own bodies"
     return [
         click.Option(
             ["--granularity"],
-            type=click.Choice(["operations", "free-threaded", "cpython-3.9", "cpython-3.10", "cpython-3.11"]),
+            type=click.Choice(list(GRANULARITIES)),
             metavar="NAME",
             help="Explore the plain Python version, where threads may be switched: at all operations; as in free-threaded "
-            "CPython; as in cpython-3.9 (and before), cpython-3.10, cpython-3.11 (and later). "
+            "CPython; as in cpython-3.9 (and before), cpython-3.10, cpython-3.11, cpython-3.12 (and 3.13), cpython-3.14 (and "
+            "later). "
             f"[default: {otherwise}]",
         ),
         click.Option(

@@ -2,14 +2,16 @@
 
 A site is a span of source (`simulator.source.sites`); an instruction of CPython knows the span that it was made for
 (`co_positions()`). Where these are the same and the instruction is of the site's kind, that is the place. Where the
-compiler puts another span, the rules below say how it is found all the same, and hold on CPython 3.11, 3.12 and 3.13.
+compiler puts another span, the rules below say how it is found all the same, and hold on CPython 3.11 to 3.15.
 A site may have several places, for the compiler copies `finally` blocks and the tests of `while`. A site without one,
 because it was optimised away or cannot be told from another, is left out of the answer and never guessed.
 """
 
 from __future__ import annotations
 
+import opcode
 from collections.abc import Collection, Iterator
+from itertools import pairwise
 from opcode import opname
 from types import CodeType
 from typing import NamedTuple
@@ -60,6 +62,11 @@ INSTRUCTIONS = {
 }
 """The names of the instructions that do what each kind of site says."""
 
+_SUBSCRIPT = next(
+    (number for number, (name, _) in enumerate(getattr(opcode, "_nb_ops", ())) if name == "NB_SUBSCR"), None
+)
+"""From 3.14 on, `x[y]` is one of the operators, with this argument."""
+
 Span = tuple[int | None, int | None, int | None, int | None]
 
 
@@ -106,6 +113,8 @@ def _instructions(code: CodeType) -> Iterator[_Instruction]:
         if name == "CACHE":
             start += 2
         elif name != "EXTENDED_ARG":
+            if name == "BINARY_OP" and raw[2 * number + 1] == _SUBSCRIPT:
+                name = "BINARY_SUBSCR"
             yield _Instruction(start, name, span)
             start = 2 * number + 2
 
@@ -127,7 +136,7 @@ def _same_span(instructions: list[_Instruction], places: list[int], sites: list[
         numbers = [
             number
             for number in places
-            if instructions[number].span == _span(site) and not _leaves_a_with(instructions, number)
+            if instructions[number].span == _span(site) and not _is_passed_by(instructions, number)
         ]
         if not numbers and site.line != site.end_line:
             moved = {number: instructions[number].span for number in places if _moved(instructions[number].span, site)}
@@ -137,13 +146,40 @@ def _same_span(instructions: list[_Instruction], places: list[int], sites: list[
         yield from ((number, site) for number in numbers)
 
 
+def _is_passed_by(instructions: list[_Instruction], number: int) -> bool:
+    """Whether an instruction that looks like a call of the source's is none, or is seldom reached."""
+    return instructions[number].name == "CALL" and (
+        _enters_a_with(instructions, number)
+        or _leaves_a_with(instructions, number)
+        or _is_looped_instead(instructions, number)
+    )
+
+
+def _enters_a_with(instructions: list[_Instruction], number: int) -> bool:
+    """From 3.14 on, a `with` begins by a call that has the span of the manager's expression."""
+    return number > 0 and instructions[number - 1].name == "LOAD_SPECIAL"
+
+
 def _leaves_a_with(instructions: list[_Instruction], number: int) -> bool:
-    """Whether it is the call at the end of a `with`, which has the span of the manager's expression from 3.13 on: so have the
-    Nones that it is given, where those of any other call stand for themselves."""
+    """So has the call at the end of a `with`, from 3.13 on: and so have the Nones that it is given, where those of any
+    other call stand for themselves."""
     before = instructions[max(0, number - 3) : number]
-    return (
-        instructions[number].name == "CALL"
-        and [(each.name, each.span) for each in before] == [("LOAD_CONST", instructions[number].span)] * 3
+    span = instructions[number].span
+    return len(before) == 3 and all(each.name in _CONSTANTS and each.span == span for each in before)
+
+
+def _is_looped_instead(instructions: list[_Instruction], number: int) -> bool:
+    """From 3.14 on, `all(… for …)`, `any` and `tuple` are a loop where the name means what Python means by it."""
+    line, end_line, column, end_column = instructions[number].span
+    if (
+        number == 0
+        or instructions[number - 1].name != "CALL"
+        or instructions[number - 1].span[1::2] != (end_line, end_column)
+    ):
+        return False
+    return any(
+        one.name == "LOAD_COMMON_CONSTANT" and other.name == "IS_OP" and one.span[::2] == (line, column)
+        for one, other in pairwise(instructions[:number])
     )
 
 
@@ -152,6 +188,8 @@ def _moved(span: Span, site: Site) -> bool:
     line, end_line, _, end_column = span
     return line is not None and site.line < line and (end_line, end_column) == (site.end_line, site.end_column)
 
+
+_CONSTANTS = frozenset({"LOAD_CONST", "LOAD_COMMON_CONSTANT"})
 
 # What stands between GET_ITER and FOR_ITER where a comprehension is a part of the code around it (3.12).
 _INLINED = frozenset({"LOAD_FAST_AND_CLEAR", "SWAP", "BUILD_LIST", "BUILD_SET", "BUILD_MAP", "COPY"})
@@ -175,6 +213,9 @@ def _turns(instructions: list[_Instruction], places: list[int], sites: list[Site
         at = number - 1
         while at > 0 and instructions[at].name in _INLINED:
             at -= 1
+        if instructions[at].name in ("CALL", "PUSH_NULL"):
+            # The loop that stands for a call, over a generator expression that has sites of its own.
+            continue
         made = list(_beginnings(instructions, [at], sites)) if instructions[at].name == "GET_ITER" else []
         if not made:
             given.append(number)

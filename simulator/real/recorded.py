@@ -192,13 +192,16 @@ class _Reader:
             raise _Broken(f"is in version {head.get('version')!r} of the format; this reads version {VERSION}")
         self.head = head
         threads = _get(head, "threads", list)
+        for thread in threads:
+            if not isinstance(thread, str):
+                raise _Broken(f"a thread is named {thread!r}, expected text")
         self.locks = list(map(_name, _get(head, "locks", list)))
         self.rlocks = list(map(_name, _get(head, "rlocks", list)))
         try:
             self.program = Program(
                 dict.fromkeys(threads, _nobody), locks=self.locks, rlocks=self.rlocks, name=_get(head, "program", str)
             )
-        except (ProgramError, TypeError) as error:
+        except ProgramError as error:
             raise _Broken(str(error)) from None
         if len(self.program.threads) != len(threads):
             raise _Broken("a thread is named twice")

@@ -52,7 +52,7 @@ class Locks(Loops):
         self.is_at(None)
         if not blocking:
             return (yield TryAcquire(lock.name))
-        if self.code.switches:
+        if self.code.granularity.has_gil:
             # The interpreter tries first; only a thread that has to wait gives the GIL back.
             got = yield TryAcquire(lock.name)
             if got:

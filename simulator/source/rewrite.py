@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 
 from simulator.errors import ProgramError
 from simulator.source.find import Scope, nested_code
+from simulator.source.granularity import Granularity
 from simulator.source.sites import Site
 
 __all__ = ["FACTORY", "Names", "rewritten"]
@@ -63,12 +64,8 @@ class Names(Protocol):
         """A number for a place."""
 
     @property
-    def switches_at_branches(self) -> bool:
-        """Whether the interpreter may switch threads at conditional jumps."""
-
-    @property
-    def switches(self) -> bool:
-        """Whether the interpreter switches threads only at some bytecodes."""
+    def granularity(self) -> Granularity:
+        """Where the interpreter may switch threads."""
 
 
 def rewritten(node: Scope, code: CodeType, names: Names, file: str) -> ast.Module:
@@ -229,7 +226,7 @@ class _Function:
                 raised = ast.Raise(ast.Call(_name("AssertionError"), [] if msg is None else [self.expr(msg)], []), None)
                 return [ast.If(ast.UnaryOp(ast.Not(), self.test(test)), [_located(raised, node)], [])]
             case ast.Continue():
-                return [*(self.turn("back") if self.jumps_back else []), node]
+                return [*(self.turn() if self.jumps_back else []), node]
             case ast.Pass() | ast.Break() | ast.Import() | ast.ImportFrom():
                 return [node]
             case ast.Global() | ast.Nonlocal():
@@ -418,28 +415,23 @@ class _Function:
             case _:
                 raise self._refused(target, "this deletion", "say it in other words")
 
-    def turn(self, what: str) -> list[ast.stmt]:
+    def turn(self) -> list[ast.stmt]:
         """A place where the interpreter may switch threads."""
-        return [ast.Expr(_ask("switch", ast.Constant(what)))] if self.names.switches else []
+        return [ast.Expr(_ask("switch"))] if self.names.granularity.has_gil else []
 
     def while_(self, node: ast.While) -> list[ast.stmt]:
-        """The test is looked at again before the jump back, which is where the interpreter may switch threads."""
+        """The jump back is where the interpreter may switch threads: after the test or, in later versions, before it."""
+        back = self.turn()
         before: list[ast.stmt] = []
         first: list[ast.stmt] = [ast.Expr(_tell("again"))]
-        if self.names.switches:
+        jumps_to_test = self.names.granularity.jumps_to_tests
+        if back and not jumps_to_test:
             flag = self.temporary()
             before = [ast.Assign([_store(flag)], ast.Constant(False))]
-            first += [
-                ast.If(_name(flag), self.turn("back"), []),
-                ast.Assign([_store(flag)], ast.Constant(True)),
-            ]
-        # `continue` jumps to the test as well, so there is nothing to be said before it.
-        return [
-            *before,
-            ast.While(
-                self.test(node.test), [*first, *self.turns(node.body, jumps_back=False)], self.block(node.orelse)
-            ),
-        ]
+            first += [ast.If(_name(flag), back, []), ast.Assign([_store(flag)], ast.Constant(True))]
+        # `continue` jumps to the test as well. Where that is before the jump back, there is nothing to be said.
+        body = [*first, *self.turns(node.body, jumps_back=jumps_to_test), *(back if jumps_to_test else [])]
+        return [*before, ast.While(self.test(node.test), body, self.block(node.orelse))]
 
     def turns(self, body: Sequence[ast.stmt], *, jumps_back: bool) -> list[ast.stmt]:
         """The body of a loop, and whether its `continue` is a jump back of its own."""
@@ -450,7 +442,7 @@ class _Function:
 
     def for_(self, node: ast.For) -> list[ast.stmt]:
         """A loop over a range stays one; any other goes on step by step."""
-        back = self.turn("back")
+        back = self.turn()
         if self.is_range(node.iter) and isinstance(node.target, ast.Name) and not self.is_shared_name(node.target.id):
             call = node.iter
             assert isinstance(call, ast.Call)
@@ -544,7 +536,7 @@ class _Function:
     def test(self, node: ast.expr) -> ast.expr:
         """An expression that is asked whether it is true."""
         tested = self.expr(node) if _is_boolean(node) else _ask("truth", self.expr(node), self.site(node, "truth"))
-        return _ask("branch", tested) if self.names.switches_at_branches else tested
+        return _ask("after", tested) if self.names.granularity.at_branches else tested
 
     def exprs(self, nodes: Sequence[ast.expr]) -> list[ast.expr]:
         """Several expressions."""
@@ -561,9 +553,10 @@ class _Function:
             case ast.Name(name):
                 return self.name(node, name)
             case ast.Attribute(owner, attribute):
+                inlined = self.names.granularity.inlines and self.is_super(owner)
                 return _ask(
                     "load",
-                    self.expr(owner),
+                    _located(self.super_(owner), owner) if inlined else self.expr(owner),
                     ast.Constant(_mangled(attribute, self.code)),
                     self.site(node, "load attribute"),
                 )
@@ -656,12 +649,26 @@ class _Function:
         self.names.constant(name)
         return _name(name)
 
+    def is_super(self, node: ast.expr) -> bool:
+        """Whether an expression is a call of `super`."""
+        return (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "super"
+            and not self.is_local("super")
+        )
+
+    def super_(self, node: ast.expr) -> ast.expr:
+        """`super()`, which is told what it would have found out by itself."""
+        assert isinstance(node, ast.Call)
+        first = self.code.co_varnames[0] if self.code.co_argcount else "self"
+        return _tell("super", *(self.exprs(node.args) or [_name("__class__"), _name(first)]))
+
     def call(self, node: ast.Call) -> ast.expr:
-        """A call; `super()` is told what it would have found out by itself."""
-        if isinstance(node.func, ast.Name) and node.func.id == "super" and not self.is_local("super"):
-            first = self.code.co_varnames[0] if self.code.co_argcount else "self"
-            made = _tell("super", *(self.exprs(node.args) or [_name("__class__"), _name(first)]))
-            return _ask("after", made) if self.names.switches else made
+        """A call."""
+        if self.is_super(node):
+            made = self.super_(node)
+            return _ask("after", made) if self.names.granularity.has_gil else made
         if (
             isinstance(node.func, ast.Name)
             and node.func.id in _LOOKS_AT_FRAMES
@@ -703,7 +710,7 @@ class _Function:
     def _called(
         self, node: ast.Call, function: ast.expr, arguments: list[ast.expr], keywords: list[ast.keyword]
     ) -> ast.expr:
-        method = "call" if self.names.switches else "invoke"
+        method = "call" if self.names.granularity.has_gil else "invoke"
         called: ast.expr = ast.YieldFrom(
             ast.Call(
                 ast.Attribute(_name(WALKER), method, ast.Load()),
@@ -714,7 +721,7 @@ class _Function:
         is_unpacked = any(isinstance(each, ast.Starred) for each in node.args) or any(
             each.arg is None for each in node.keywords
         )
-        return _ask("after", called) if is_unpacked and self.names.switches else called
+        return _ask("after", called) if is_unpacked and self.names.granularity.has_gil else called
 
     def bool_op(self, operator: ast.boolop, values: Sequence[ast.expr]) -> ast.expr:
         """`a and b`, `a or b`: the value of the first that settles it."""
@@ -724,8 +731,8 @@ class _Function:
             held = self.temporary()
             value = ast.NamedExpr(_store(held), self.expr(each))
             tested: ast.expr = value if _is_boolean(each) else _ask("truth", value, self.site(each, "truth"))
-            if self.names.switches_at_branches:
-                tested = _ask("branch", tested)
+            if self.names.granularity.at_branches:
+                tested = _ask("after", tested)
             made = (
                 ast.IfExp(tested, made, _name(held))
                 if isinstance(operator, ast.And)
@@ -809,7 +816,7 @@ class _Function:
                 ast.Assign([_store(cursor)], _ask("iterate", *iterated)),
                 ast.While(
                     _ask("advance", _name(cursor), inside.site(each.iter, "next")),
-                    [*inside.assign(each.target, value), *body, *inside.turn("back")],
+                    [*inside.assign(each.target, value), *body, *inside.turn()],
                     [],
                 ),
             ]

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from simulator.errors import ProgramError
 from simulator.ops import Acquire, Operation, Release
+from simulator.source.granularity import Granularity
 from simulator.source.here import here
 from simulator.source.shared import Frozen, Ref, Shared
 from simulator.source.sites import Site, Visit
@@ -29,9 +30,7 @@ class Code(Protocol):
     """What a run asks of the program that it belongs to."""
 
     shared: Shared
-    switches: bool
-    branches: bool
-    adds: bool
+    granularity: Granularity
     named: bool
 
     def rewritten(self, function: FunctionType) -> Callable[..., Steps] | None: ...
@@ -151,7 +150,7 @@ class Running(ABC):
 
     def hold(self) -> Steps:
         """Take the GIL before anything shared is touched."""
-        if self.code.switches and not self._has_gil:
+        if self.code.granularity.has_gil and not self._has_gil:
             yield Acquire(GIL)
             self.holds_gil(True)
 
@@ -161,9 +160,9 @@ class Running(ABC):
             self.holds_gil(False)
             yield Release(GIL)
 
-    def switch(self, what: str) -> Steps:
+    def switch(self) -> Steps:
         """A place where the interpreter may switch threads."""
-        if self.code.switches and (what != "branch" or self.code.branches):
+        if self.code.granularity.has_gil:
             yield from self.let_go()
 
     # -- what other files do

@@ -11,6 +11,7 @@ import ast
 import builtins
 import operator
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
@@ -25,6 +26,7 @@ from simulator.ops import Acquire, Add, Operation, Read, Release, TryAcquire, Up
 from simulator.program import Program
 from simulator.scenario import Plain
 from simulator.source.find import declared, syntax_of
+from simulator.source.granularity import GRANULARITIES, Granularity
 from simulator.source.here import is_library
 from simulator.source.mirror import Mirror
 from simulator.source.rewrite import FACTORY, rewritten
@@ -33,15 +35,8 @@ from simulator.source.sites import Site, Visit
 from simulator.source.walk import GIL, Steps, Walker
 from simulator.trace import Event, Outcome, Run, Threw
 
-__all__ = ["GRANULARITIES", "Threads"]
+__all__ = ["Threads"]
 
-GRANULARITIES: Final = {
-    "operations": "every operation is a step of its own: each read, addition and write",
-    "free-threaded": "every bytecode that touches something shared is a step, as in builds of CPython without the GIL",
-    "cpython-3.9": "the same: up to 3.9 the interpreter may switch threads after almost any bytecode",
-    "cpython-3.10": "threads are switched at function entry, backward jumps, calls, and conditional jumps",
-    "cpython-3.11": "threads are switched at function entry, backward jumps and calls (3.11 and later)",
-}
 LOOK: Final = 50_000
 """States that are looked at to find out what is shared, at most."""
 SCOUT: Final = 5_000
@@ -65,7 +60,7 @@ class Threads:
     ...         self.count = 0
     >>> Threads(Plain(Hits, lambda hits: {}), granularity="often")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    simulator.errors.UsageError: granularity is 'often'; known: cpython-3.10, cpython-3.11, cpython-3.9, free-threaded, ...
+    simulator.errors.UsageError: granularity is 'often'; known: cpython-3.10, cpython-3.11, cpython-3.12, ...
     """
 
     def __init__(
@@ -75,11 +70,8 @@ class Threads:
             raise UsageError(f"granularity is {granularity!r}{nearest(granularity, GRANULARITIES)}")
         self.plain = plain
         self.name = name
-        self.granularity = granularity
+        self.granularity = GRANULARITIES[granularity]
         self.strict = strict
-        self.switches = granularity in ("cpython-3.10", "cpython-3.11")
-        self.branches = granularity == "cpython-3.10"
-        self.adds = granularity == "operations"
         self.named = False
         self._notes: dict[str, None] = {}
         self._functions: dict[int, tuple[FunctionType, Callable[..., Steps]]] = {}
@@ -149,7 +141,7 @@ class Threads:
         return Program(
             {thread: partial(self._body, work, thread if self.named else "") for thread, work in self._workers.items()},
             memory=memory,
-            locks=[*self.shared.locks, *([GIL] if self.switches else [])],
+            locks=[*self.shared.locks, *([GIL] if self.granularity.has_gil else [])],
             rlocks=list(self.shared.rlocks),
             finally_=None if invariant is None else {_say_invariant(invariant): self._asks(invariant)},
             name=self.name,
@@ -285,7 +277,7 @@ class Threads:
             while operation is not None and operation_key(operation) != operation_key(event.operation):
                 operation = _next(generator, Raised(RuntimeError("release of a lock that is not held")))
             if operation is None:
-                if self.switches and event.operation == Release(GIL):
+                if self.granularity.has_gil and event.operation == Release(GIL):
                     log.append(Visit(event.thread, None, None, number, event.operation))
                     return
                 raise InternalError(f"thread {event.thread!r} ended before its step {number}")
@@ -332,7 +324,11 @@ class Threads:
             "_sim_slice": slice, "_sim_default": None, "_sim_Through": (SimulatorError, GeneratorExit),
         }  # fmt: skip
         scope.update(names.constants())
-        exec(compile(tree, file, "exec"), scope)
+        with warnings.catch_warnings():
+            # Python has said when it compiled the function itself what it has to say of it.
+            warnings.simplefilter("ignore", SyntaxWarning)
+            compiled = compile(tree, file, "exec")
+        exec(compiled, scope)
         made: FunctionType = scope[FACTORY](*names.cells())
         defaults = function.__defaults__
         if defaults is not None:
@@ -452,12 +448,8 @@ class _Names:
         self._nonlocals = declared(tree).nonlocals & frozenset(code.co_freevars)
 
     @property
-    def switches(self) -> bool:
-        return self._threads.switches
-
-    @property
-    def switches_at_branches(self) -> bool:
-        return self._threads.branches
+    def granularity(self) -> Granularity:
+        return self._threads.granularity
 
     def is_written(self, name: str) -> bool:
         return self._threads.is_written(self._module, name, self._tree)

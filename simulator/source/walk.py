@@ -48,11 +48,6 @@ _GETTERS = (operator.attrgetter, operator.itemgetter, operator.methodcaller)
 class Walker(Native):
     """One run of one thread's body."""
 
-    def branch(self, tested: Any) -> Steps:
-        """A conditional jump."""
-        yield from self.switch("branch")
-        return tested
-
     def again(self) -> None:
         """A turn of a loop: one that never takes a step would never end."""
         self.count_turn()
@@ -63,17 +58,17 @@ class Walker(Native):
         """`function(...)` in the program, where the interpreter may switch threads once C code has returned."""
         result = yield from self.invoke(site, function, *arguments, **keywords)
         if not self._is_inlined(function):
-            yield from self.switch("call")
+            yield from self.switch()
         return result
 
     def after(self, result: Any) -> Steps:
-        """A call that goes through C code whatever is called."""
-        yield from self.switch("call")
+        """A place where the interpreter may switch threads, once something has been worked out."""
+        yield from self.switch()
         return result
 
     def _is_inlined(self, function: Any) -> bool:
         """Whether a Python function is called: the interpreter goes on in the same loop, and looks up where it begins alone."""
-        if self.code.branches:
+        if self.code.granularity.at_branches:
             return False
         if isinstance(function, Bound):
             function = function.function
@@ -96,7 +91,7 @@ class Walker(Native):
             return (yield from self.follow(function, arguments, keywords, site))
         if isinstance(function, Inner):
             self.quiet(site)
-            yield from self.switch("entry")
+            yield from self.switch()
             return (yield from self._begun(function.function, function, arguments, keywords))
         if isinstance(function, Bound):
             if isinstance(function.function, str):
@@ -159,10 +154,10 @@ class Walker(Native):
             return (yield from self.invoke(site, function, *arguments, **keywords))
         written = generated(function, arguments)
         if written is not None:
-            yield from self.switch("entry")
+            yield from self.switch()
             return (yield from written(self, function, *arguments, **keywords))
         rewritten = self._rewritten(function, arguments, keywords, site)
-        yield from self.switch("entry")
+        yield from self.switch()
         if rewritten is None:
             if function.__module__ == "logging":
                 self.note("logging is left out", site)
@@ -262,13 +257,16 @@ class Walker(Native):
         """A comprehension. The first iterable is asked for at once, even where the items are made one by one."""
         cursor = yield from self.iterate(iterable, site)
         if lazily:
-            return Cursor("lazy", self._entered(function, cursor) if self.code.switches else function(self, cursor))
-        yield from self.switch("entry")
+            return Cursor(
+                "lazy", self._entered(function, cursor) if self.code.granularity.has_gil else function(self, cursor)
+            )
+        if not self.code.granularity.inlines:
+            yield from self.switch()
         return (yield from function(self, cursor))
 
     def _entered(self, function: Callable[..., Steps], cursor: Cursor) -> Steps:
         """A generator expression, which is entered when it is asked for its first item."""
-        yield from self.switch("entry")
+        yield from self.switch()
         return (yield from function(self, cursor))
 
     def given(self, value: Any) -> Given:
@@ -309,7 +307,7 @@ class Walker(Native):
         """The beginning of a `with`."""
         manager = self.seen(manager)
         if isinstance(manager, Ref) and manager.kind in ("lock", "rlock"):
-            return (yield from self.acquire(manager, True))
+            return (yield from self._entered_by_call((yield from self.acquire(manager, True))))
         function = special(manager, "__enter__")
         refused = refused_entry(manager, function)
         if isinstance(function, FunctionType) and refused is None:
@@ -318,14 +316,19 @@ class Walker(Native):
             raise TypeError(f"{type_name(manager)!r} object does not support the context manager protocol")
         if refused is not None:
             raise self.wrong(refused, None)
-        return (yield from self.native(None, manager.__enter__, (), {}))
+        return (yield from self._entered_by_call((yield from self.native(None, manager.__enter__, (), {}))))
+
+    def _entered_by_call(self, entered: Any) -> Steps:
+        if self.code.granularity.enters_by_call:
+            yield from self.switch()
+        return entered
 
     def leave(self, manager: Any, error: BaseException | None) -> Steps:
         """The end of a `with`; whether the exception is swallowed."""
         manager = self.seen(manager)
         if isinstance(manager, Ref) and manager.kind in ("lock", "rlock"):
             yield from self.release(manager)
-            yield from self.switch("call")
+            yield from self.switch()
             return False
         function = special(manager, "__exit__")
         details = (None, None, None) if error is None else (type(error), error, error.__traceback__)
@@ -333,7 +336,7 @@ class Walker(Native):
             swallowed = yield from self.follow(function, (manager, *details), {}, None)
         else:
             swallowed = yield from self.native(None, manager.__exit__, details, {})
-        yield from self.switch("call")
+        yield from self.switch()
         return (yield from self.truth(swallowed))
 
     # -- truth, operators
@@ -433,7 +436,7 @@ class Walker(Native):
     def augment(self, name: str, old: Any, value: Any, site: int, owner: Any) -> Steps:
         """The arithmetic of `x += value`, a step of its own where x is shared and every operation counts."""
         old, value = self.seen(old), self.seen(value)
-        if self.code.adds and name == "add" and self._is_memory(owner) and operators.adds(old, value):
+        if self.code.granularity.adds and name == "add" and self._is_memory(owner) and operators.adds(old, value):
             self.is_at(site)
             return (yield Add(old, value))
         function = special(old, f"__i{name}__")

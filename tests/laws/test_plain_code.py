@@ -17,7 +17,7 @@ from hypothesis import event, given, note, settings
 from simulator.census import count
 from simulator.errors import LimitError, ProgramError
 from simulator.machine import Machine
-from simulator.source.threads import GRANULARITIES
+from simulator.source.granularity import GRANULARITIES
 from simulator.trace import Outcome
 from tests.conftest import FACTOR, PROFILE
 from tests.laws import plain_grammar, plain_programs

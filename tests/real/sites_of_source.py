@@ -42,6 +42,18 @@ class Found(NamedTuple):
     without_site: list[str]
 
 
+LOOPED = {"all", "any", "tuple"} if sys.version_info >= (3, 14) else set()
+LOOPED |= {"list", "set"} if sys.version_info >= (3, 15) else set()
+
+
+def is_looped(node: ast.expr) -> bool:
+    """Whether the compiler writes out a call as a loop over its generator expression."""
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=[ast.GeneratorExp()], keywords=[]):
+            return name in LOOPED
+    return False
+
+
 def sites_of(tree: ast.AST) -> dict[Site, str]:
     """Every site of a tree, each with the attribute's name where it has one."""
     found: dict[Site, str] = {}
@@ -51,7 +63,7 @@ def sites_of(tree: ast.AST) -> dict[Site, str]:
 
     def truth(node: ast.expr) -> None:
         # Constants are decided by the compiler; comparisons and `not` are booleans already.
-        if isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        if isinstance(node, ast.Attribute | ast.Subscript | ast.Call) and not is_looped(node):
             add(node, "truth")
 
     context = {ast.Load: "load", ast.Store: "store", ast.Del: "delete"}
@@ -61,6 +73,8 @@ def sites_of(tree: ast.AST) -> dict[Site, str]:
                 add(node, f"{context[type(node.ctx)]} attribute", node.attr)
             case ast.Subscript():
                 add(node, f"{context[type(node.ctx)]} item")
+            case ast.Call() if is_looped(node):
+                pass
             case ast.Call(func=ast.Attribute(attr=name)):
                 add(node, "call", name)
             case ast.Call():

@@ -68,13 +68,14 @@ def test_a_finally_block_is_compiled_twice_and_has_two_places() -> None:
     assert instructions(tidy, site(tidy, "self.done", "store attribute")) == ["STORE_ATTR", "STORE_ATTR"]
 
 
-def test_the_test_of_a_while_is_compiled_twice() -> None:
+def test_the_test_of_a_while_is_compiled_twice_up_to_3_13() -> None:
     def wait(self: Any) -> None:
         while not self.ready:
             pass
 
-    assert instructions(wait, site(wait, "self.ready", "load attribute")) == ["LOAD_ATTR", "LOAD_ATTR"]
-    assert len(instructions(wait, site(wait, "self.ready", "truth"))) == 2
+    times = 1 if sys.version_info >= (3, 14) else 2
+    assert instructions(wait, site(wait, "self.ready", "load attribute")) == ["LOAD_ATTR"] * times
+    assert len(instructions(wait, site(wait, "self.ready", "truth"))) == times
 
 
 def test_a_loop_inside_a_loop_takes_its_own_turns() -> None:

@@ -200,7 +200,7 @@ def without(key: str, line: Any) -> Any:
         (changed(1, partial(with_, "threads", "ab")), "1: 'threads' is \"ab\", expected an array"),
         (changed(1, partial(with_, "threads", ["a", "b", "a"])), "1: a thread is named twice"),
         (changed(1, partial(with_, "threads", ["a b"])), "1: thread name 'a b' cannot be used"),
-        (changed(1, partial(with_, "threads", [["a"]])), "1: unhashable type: 'list'"),
+        (changed(1, partial(with_, "threads", [["a"]])), "1: a thread is named ['a'], expected text"),
         (changed(1, partial(with_, "memory", ["count"])), "1: 'memory' has to be an array of pairs [location, value]"),
         (changed(2, partial(with_, "thread", "c")), "2: thread 'c' is not among those of the first line; known: a, b"),
         (changed(2, partial(without, "thread")), "2: has no 'thread'"),

@@ -18,9 +18,10 @@ Body = Generator[Operation, Any, None]
 
 
 def spin(flag: str) -> Body:
-    """Busy waiting."""
-    while not (yield Read(flag)):
-        pass
+    """Busy waiting, with one place to look: up to 3.13 the test of a `while` stands twice in the bytecode."""
+    while True:
+        if (yield Read(flag)):
+            return
 
 
 def set_(flag: str) -> Body:
@@ -83,7 +84,7 @@ def test_a_busy_wait_for_what_nobody_sets_is_a_livelock() -> None:
         Program({"a": partial(spin, "x"), "b": partial(set_, "y")}, memory={"x": False, "y": False})
     )
     assert found is not None
-    assert (found.kind, found.moving, found.passed_over, str(found.stem)) == ("livelock", ("a",), (), "a b")
+    assert (found.kind, found.moving, found.passed_over, str(found.stem)) == ("livelock", ("a",), (), "b")
 
 
 def test_a_busy_wait_for_a_thread_that_is_stuck_is_a_livelock() -> None:
@@ -172,10 +173,10 @@ def test_a_fair_cycle_inside_a_component_that_is_not_fair_is_found() -> None:
 
 def test_the_limit_on_states_is_exact() -> None:
     program = Program({"a": partial(spin, "x"), "b": partial(set_, "x")}, memory={"x": False})
-    # a at its first look, at its later looks, or done; b before or after its write; done means written.
-    assert can_run_for_ever(program, Budget(max_states=5)) is not None
-    with pytest.raises(LimitError, match="more than 4 states"):
-        can_run_for_ever(program, Budget(max_states=4))
+    # a looking or done; b before or after its write; done means written.
+    assert can_run_for_ever(program, Budget(max_states=3)) is not None
+    with pytest.raises(LimitError, match="more than 2 states"):
+        can_run_for_ever(program, Budget(max_states=2))
 
 
 def test_too_many_states_are_no_answer() -> None:
@@ -198,7 +199,7 @@ def test_the_verdict_is_plain_types_too() -> None:
         "kind": "livelock",
         "fairness": "strongly fair",
         "why": "a can go round for ever though no thread that can move is passed over",
-        "stem": "a",
+        "stem": "",
         "cycle": "a",
         "moving": ["a"],
         "passed_over": [],
