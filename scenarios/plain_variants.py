@@ -104,7 +104,7 @@ class ComprehensionCounter:
         self.count = 0
 
     def increment(self) -> None:
-        value, _ = self.count, [each for each in NOTHING]
+        value, _ = self.count, [each + 1 for each in NOTHING]
         self.count = value + 1
 
 

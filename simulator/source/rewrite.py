@@ -120,7 +120,7 @@ class _Function:
         self.globals, self.nonlocals, self.bound = _bound(node)
         self.before: list[ast.stmt] = []
         self.count = 0
-        self.jumps_back = True
+        self.before_continue: list[ast.stmt] = []
         self.assigned_outside: set[str] = set()
         self.assigned_inside: set[str] = set()
 
@@ -223,10 +223,12 @@ class _Function:
                     ast.Raise(None if exc is None else self.raised(exc), None if cause is None else self.expr(cause))
                 ]
             case ast.Assert(test, msg):
-                raised = ast.Raise(ast.Call(_name("AssertionError"), [] if msg is None else [self.expr(msg)], []), None)
+                made_error = ast.Call(_name("AssertionError"), [] if msg is None else [self.expr(msg)], [])
+                has_called = msg is not None and self.names.granularity.has_gil
+                raised = ast.Raise(_ask("after", made_error) if has_called else made_error, None)
                 return [ast.If(ast.UnaryOp(ast.Not(), self.test(test)), [_located(raised, node)], [])]
             case ast.Continue():
-                return [*(self.turn() if self.jumps_back else []), node]
+                return [*copy.deepcopy(self.before_continue), node]
             case ast.Pass() | ast.Break() | ast.Import() | ast.ImportFrom():
                 return [node]
             case ast.Global() | ast.Nonlocal():
@@ -420,24 +422,29 @@ class _Function:
         return [ast.Expr(_ask("switch"))] if self.names.granularity.has_gil else []
 
     def while_(self, node: ast.While) -> list[ast.stmt]:
-        """The jump back is where the interpreter may switch threads: after the test or, in later versions, before it."""
+        """The jump back is where the interpreter may switch threads.
+
+        Up to 3.13 the test stands twice in the bytecode: at the end of the body it comes before the jump back, and a
+        `continue` jumps back to the one at the top.
+        """
         back = self.turn()
         before: list[ast.stmt] = []
         first: list[ast.stmt] = [ast.Expr(_tell("again"))]
-        jumps_to_test = self.names.granularity.jumps_to_tests
-        if back and not jumps_to_test:
-            flag = self.temporary()
-            before = [ast.Assign([_store(flag)], ast.Constant(False))]
-            first += [ast.If(_name(flag), back, []), ast.Assign([_store(flag)], ast.Constant(True))]
-        # `continue` jumps to the test as well. Where that is before the jump back, there is nothing to be said.
-        body = [*first, *self.turns(node.body, jumps_back=jumps_to_test), *(back if jumps_to_test else [])]
+        last = before_continue = back
+        if back and not self.names.granularity.jumps_to_tests:
+            is_due = self.temporary()
+            no = ast.Assign([_store(is_due)], ast.Constant(False))
+            before = [no]
+            first += [ast.If(_name(is_due), back, []), ast.Assign([_store(is_due)], ast.Constant(True))]
+            last, before_continue = [], [*back, no]
+        body = [*first, *self.turns(node.body, before_continue), *copy.deepcopy(last)]
         return [*before, ast.While(self.test(node.test), body, self.block(node.orelse))]
 
-    def turns(self, body: Sequence[ast.stmt], *, jumps_back: bool) -> list[ast.stmt]:
-        """The body of a loop, and whether its `continue` is a jump back of its own."""
-        before, self.jumps_back = self.jumps_back, jumps_back
+    def turns(self, body: Sequence[ast.stmt], before_continue: list[ast.stmt]) -> list[ast.stmt]:
+        """The body of a loop, and what comes before a `continue` in it."""
+        before, self.before_continue = self.before_continue, before_continue
         made = self.block(body)
-        self.jumps_back = before
+        self.before_continue = before
         return made
 
     def for_(self, node: ast.For) -> list[ast.stmt]:
@@ -446,12 +453,14 @@ class _Function:
         if self.is_range(node.iter) and isinstance(node.target, ast.Name) and not self.is_shared_name(node.target.id):
             call = node.iter
             assert isinstance(call, ast.Call)
-            iterated = ast.Call(_name("_sim_range"), [self.expr(each) for each in call.args], [])
+            iterated: ast.expr = ast.Call(_name("_sim_range"), [self.expr(each) for each in call.args], [])
+            if self.names.granularity.has_gil:
+                iterated = _ask("after", iterated)
             return [
                 ast.For(
                     _store(node.target.id),
                     iterated,
-                    [*self.turns(node.body, jumps_back=True), *back],
+                    [*self.turns(node.body, back), *copy.deepcopy(back)],
                     self.block(node.orelse),
                     None,
                 )
@@ -462,7 +471,7 @@ class _Function:
             ast.Assign([_store(cursor)], _ask("iterate", self.expr(node.iter), self.site(node.iter, "iterate"))),
             ast.While(
                 _ask("advance", _name(cursor), self.site(node.iter, "next")),
-                [*self.assign(node.target, value), *self.turns(node.body, jumps_back=True), *back],
+                [*self.assign(node.target, value), *self.turns(node.body, back), *copy.deepcopy(back)],
                 self.block(node.orelse),
             ),
         ]

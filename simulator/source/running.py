@@ -15,12 +15,11 @@ from simulator.errors import ProgramError
 from simulator.ops import Acquire, Operation, Release
 from simulator.source.granularity import Granularity
 from simulator.source.here import here
-from simulator.source.shared import Frozen, Ref, Shared
+from simulator.source.shared import GIL, Frozen, Ref, Shared
 from simulator.source.sites import Site, Visit
 
 __all__ = ["GIL", "Code", "Running", "Steps"]
 
-GIL = "GIL"
 Steps = Generator[Operation, Any, Any]
 TURNS: Final = 250_000
 """Turns of a loop without a step after which a thread is taken for one that never ends."""

@@ -37,6 +37,7 @@ __all__ = [
     "ABSENT",
     "CONTAINERS",
     "FIXED",
+    "GIL",
     "Bound",
     "Frozen",
     "Inner",
@@ -61,6 +62,8 @@ FIXED = (
     fractions.Fraction, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, pathlib.PurePath, re.Pattern,
     uuid.UUID, operator.attrgetter, operator.itemgetter, operator.methodcaller, type(functools.lru_cache(len)),
 )  # fmt: skip
+GIL: Final = "GIL"
+"""The model's own lock, whose name no lock of the program gets."""
 MADE = 1_000
 """Objects that all threads together may make and share."""
 KEYS = 64
@@ -294,6 +297,8 @@ class Shared:
         self._owners: dict[int, str] = {}
         self._partials: dict[int, tuple[functools.partial[Any], functools.partial[Any]]] = {}
         self._keys: dict[str, dict[Any, str]] = {}
+        self._locations: dict[tuple[str | int, Item], str] = {}
+        self._names: set[str] = set()
         self._name_everything(state, _root_name(state))
 
     # -- objects
@@ -334,10 +339,7 @@ class Shared:
         known = self._refs.get(id(real))
         if known is not None:
             return known
-        base, number = name, 1
-        while name in self._reals:
-            number += 1
-            name = f"{base}#{number}"
+        name = _not_among(name, lambda each: each in self._reals or each == GIL or each in self._owners.values())
         ref = Ref(name, _kind(real), type(real))
         if ref.kind in ("lock", "rlock") and _is_taken(real):
             raise UsageError(
@@ -423,7 +425,16 @@ class Shared:
     # -- locations
 
     def location(self, ref: Ref | type | ModuleType, item: Item) -> str:
-        """The name of a location, whether or not anybody writes it."""
+        """The name of a location, whether or not anybody writes it. Two locations never share one."""
+        asked = (ref.name if isinstance(ref, Ref) else id(ref), item)
+        known = self._locations.get(asked)
+        if known is None:
+            known = self._locations[asked] = _not_among(self._location(ref, item), self._names.__contains__)
+            self._names.add(known)
+        return known
+
+    def _location(self, ref: Ref | type | ModuleType, item: Item) -> str:
+        """What to call a location, if nothing else is called so."""
         name = self.owner_name(ref)
         if item.how == "attribute":
             return f"{name}.{item.key}" if name else str(item.key)
@@ -508,10 +519,10 @@ class Shared:
         known = self._owners.get(id(ref))
         if known is None:
             known = ref.__name__ if isinstance(ref, type) or "" in self._owners.values() else ""
-            taken = set(self._owners.values())
-            while known in taken:
-                known = f"{ref.__module__ if isinstance(ref, type) else ''}.{known}"
-            self._owners[id(ref)] = known
+            taken = {*self._owners.values(), *self._reals}
+            if known in taken:
+                known = f"{ref.__module__}.{known}" if isinstance(ref, type) else f"module {known}"
+            known = self._owners[id(ref)] = _not_among(known, taken.__contains__)
         return known
 
     def way(self, ref: Ref) -> tuple[Any, ...]:
@@ -561,6 +572,15 @@ class Shared:
     def cell(self, cell: types.CellType, name: str) -> Ref:
         """A variable of an enclosing function."""
         return self._ref(cell, name, self._cells.get(id(cell), ()))
+
+
+def _not_among(name: str, is_taken: Callable[[str], bool]) -> str:
+    """A name, with a number if something else has it."""
+    base, number = name, 1
+    while is_taken(name):
+        number += 1
+        name = f"{base}#{number}"
+    return name
 
 
 def attributes(real: Any) -> dict[str, Any]:

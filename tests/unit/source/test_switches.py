@@ -37,6 +37,8 @@ class Shop:
         self.stock = {1: 1}
         self.names = []
         self.guard = Guard()
+        self.lock = threading.Lock()
+        self.seen = False
 
     @property
     def first(self):
@@ -58,14 +60,19 @@ LETS_GO = [
 GOES_ON = ["1", "shop.prices[0]", "shop.stock[1]", "1 in shop.prices", 'f"{shop.prices[0]}"', "shop.prices[0] + 1"]
 
 
-def loses(lines: str, granularity: str, folder: Path) -> bool:
+def made(source: str, folder: Path) -> Any:
     file = folder / f"shop{next(NUMBER)}.py"
-    file.write_text(SHOP + lines)
+    file.write_text(source)
     spec = importlib.util.spec_from_file_location(file.stem, file)
     assert spec is not None
     assert spec.loader is not None
-    module: Any = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def loses(lines: str, granularity: str, folder: Path) -> bool:
+    module = made(SHOP + lines, folder)
     plain = Plain(module.Shop, lambda shop: {name: partial(module.worker, shop) for name in ("one", "two")})
     report = check(Threads(plain, granularity=granularity).program, kinds=[Kind.LOST_UPDATE], counted=False)
     assert report.complete
@@ -84,6 +91,105 @@ def test_what_calls_nothing_lets_nobody_in(what: str, granularity: str, tmp_path
     lines = f"    before = shop.sold, {what}\n    shop.sold = before[0] + 1\n"
     assert not loses(lines, granularity, tmp_path)
     assert loses(lines, "free-threaded", tmp_path)
+
+
+BETWEEN = {
+    "range": """
+    before = shop.sold
+    for _ in range(1):
+        shop.sold = before + 1
+""",
+    "assert": """
+    before = shop.sold
+    try:
+        assert before < 0, "never"
+    except AssertionError:
+        shop.sold = before + 1
+""",
+}
+
+
+@pytest.mark.parametrize("granularity", ["cpython-3.10", "cpython-3.11", "cpython-3.12", "cpython-3.14"])
+@pytest.mark.parametrize("lines", BETWEEN.values(), ids=BETWEEN)
+def test_calls_that_do_not_look_like_calls_let_others_in(lines: str, granularity: str, tmp_path: Path) -> None:
+    assert loses(lines, granularity, tmp_path)
+
+
+def test_an_assertion_without_a_message_calls_nothing(tmp_path: Path) -> None:
+    assert not loses(BETWEEN["assert"].replace(', "never"', ""), "cpython-3.11", tmp_path)
+
+
+ONLY_SOME = {
+    # What stands between the read and the write, and up to where it lets others in, or from where on.
+    "a comprehension of no items": (
+        "    before = shop.sold, [x for x in ()]\n    shop.sold = before[0] + 1\n",
+        {"3.11"},
+    ),
+    "super().name": ("    before = shop.sold, super(Shop, shop).__doc__\n    shop.sold = before[0] + 1\n", {"3.11"}),
+    "the beginning of a with": (
+        "    before = shop.sold\n    with shop.lock:\n        shop.sold = before + 1\n",
+        {"3.14"},
+    ),
+    "from the test of a while to its body": (
+        """
+    turns = 0
+    while (before := shop.sold) >= 0:
+        if turns:
+            shop.sold = before + 1
+            return
+        turns += 1
+""",
+        {"3.11", "3.12"},
+    ),
+    "from the test of a while to its body, after continue": (
+        """
+    turns = 0
+    while (before := shop.sold) >= 0:
+        turns += 1
+        if turns < 2:
+            continue
+        shop.sold = before + 1
+        return
+""",
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.14"])
+@pytest.mark.parametrize(("lines", "letting"), ONLY_SOME.values(), ids=ONLY_SOME)
+def test_some_things_let_others_in_in_some_versions_only(
+    lines: str, letting: set[str], version: str, tmp_path: Path
+) -> None:
+    assert loses(lines, f"cpython-{version}", tmp_path) == (version in letting)
+
+
+def both(module: Any, shop: Any) -> dict[str, Any]:
+    return {"one": partial(module.worker, shop), "two": partial(module.other, shop)}
+
+
+def test_continue_jumps_back_before_the_test_and_the_end_of_the_body_after_it(tmp_path: Path) -> None:
+    body = """
+    before = None
+    while before is None or shop.sold == before:
+        if before is None:
+            before = shop.sold
+            {}
+        else:
+            break
+    else:
+        shop.seen = True
+
+def other(shop):
+    shop.sold += 1
+"""
+    for word, versions in (("continue", {"3.11", "3.12", "3.14"}), ("pass", {"3.14"})):
+        module = made(SHOP + body.format(word), tmp_path)
+        plain = Plain(module.Shop, partial(both, module))
+        for version in ("3.11", "3.12", "3.14"):
+            outcomes = count(Threads(plain, granularity=f"cpython-{version}").program).outcomes
+            seen = any(dict(outcome.memory).get("shop.seen") is True for outcome in outcomes)
+            assert seen == (version in versions), (word, version)
 
 
 def test_a_call_before_the_read_lets_nobody_in_between(tmp_path: Path) -> None:
