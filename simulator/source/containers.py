@@ -275,7 +275,7 @@ class Containers(Attributes):
 
     def _part(self, owner: Ref, key: tuple[Any, ...]) -> str | None:
         """The name of an item of a container that is one location."""
-        if not key or owner.kind not in ("dict", "list") or isinstance(key[0], slice):
+        if not key or owner.kind == "set" or isinstance(key[0], slice):
             return None
         seen = tuple(map(self.seen, key[0])) if type(key[0]) is tuple else self.seen(key[0])
         return self.shared.location(owner, Item("item", seen))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import MethodType, ModuleType
 from typing import Any
 
@@ -67,17 +67,21 @@ class Mirror:
             return Frozen(value.type, items, value.extra)
         return value
 
-    @contextmanager
-    def from_the_start(self) -> Iterator[None]:
+    def from_the_start(self) -> AbstractContextManager[None]:
         """Let globals, class attributes and all else outside the state start as they did, and be as before afterwards."""
+        return self.outside(dict[Hashable, Any](self.shared.memory.items()))
+
+    @contextmanager
+    def outside(self, memory: Mapping[Hashable, Any]) -> Iterator[None]:
+        """Let globals, class attributes and all else outside the state hold what a memory says, and be as before afterwards."""
         outside = [
-            (place, self._raw(place), self.real(self.shared.memory[location]))
+            (place, self._raw(place), self.real(memory[location]))
             for location, place in self.shared.places.items()
             if not isinstance(place.ref, Ref) or not self._is_inside(place.ref) or self._is_the_same(place.ref)
         ]
-        for place, _, start in outside:
-            self._put(self._owner(place), place.item, start)
         try:
+            for place, _, value in outside:
+                self._put(self._owner(place), place.item, value)
             yield
         finally:
             for place, before, _ in outside:

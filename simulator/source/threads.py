@@ -13,7 +13,8 @@ import operator
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial, wraps
 from types import CellType, CodeType, FunctionType, ModuleType
@@ -224,15 +225,23 @@ class Threads:
     # -- back to real objects
 
     def state(self, memory: Mapping[Hashable, Any]) -> Any:
-        """A fresh real state that holds what a memory of the program says."""
+        """A fresh real state that holds what a memory of the program says; what is outside it is left alone."""
         return Mirror(self.shared, self.plain.setup()).put(memory)
+
+    @contextmanager
+    def _held(self, memory: Mapping[Hashable, Any]) -> Iterator[Any]:
+        """A fresh state that holds what a memory says; so do globals, class attributes and enclosing functions meanwhile."""
+        mirror = self.mirror(self.plain.setup())
+        with mirror.outside(memory):
+            yield mirror.put(memory)
 
     def _asks(self, invariant: Callable[[Any], bool]) -> Callable[[Mapping[Hashable, Any]], bool]:
         """The invariant of the state as a property of the memory; errors are told where the user wrote it."""
 
         @wraps(invariant)
         def holds(memory: Mapping[Hashable, Any]) -> bool:
-            return invariant(self.state(memory))
+            with self._held(memory) as state:
+                return invariant(state)
 
         return holds
 
@@ -240,7 +249,8 @@ class Threads:
         """An outcome as `observe` sees it, where the plain code says what is to be observed."""
         if self.plain.observe is None:
             return outcome
-        seen = self.plain.observe(self.state(dict(outcome.memory)))
+        with self._held(dict(outcome.memory)) as state:
+            seen = self.plain.observe(state)
         return Outcome(outcome.how, tuple(seen.items()))
 
     def mirror(self, state: object) -> Mirror:
