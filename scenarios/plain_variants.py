@@ -124,15 +124,15 @@ class WhileCounter:
 
 
 class WithCounter:
-    """A lock is taken too late, by a `with`, whose beginning is a call from 3.14 on."""
+    """The beginning of a `with` on something written in C, which is a call from 3.14 on."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.lock = threading.Lock()
 
     def increment(self) -> None:
+        manager = memoryview(b"")
         value = self.count
-        with self.lock:
+        with manager:
             self.count = value + 1
 
 

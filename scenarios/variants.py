@@ -26,7 +26,7 @@ __all__ = ["COLUMNS", "Column", "Seen", "columns_of", "natural", "table"]
 
 INCREMENTS = 100_000
 """How often each of two threads adds one: long enough for some switches of threads, of which there is one each 5 ms."""
-SHORTER = {"sleep": 200, "with": 20, "lock": 20}
+SHORTER = {"sleep": 200, "lock": 20}
 """By how much shorter runs are made of variants that take so much longer for one increment."""
 SECONDS = 20.0
 """For the runs of one variant on one Python."""
