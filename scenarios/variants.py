@@ -82,7 +82,7 @@ def granularity_of(interpreter: Interpreter) -> str:
 
 
 COLUMNS = tuple(
-    Column(f"model: {granularity}", partial(says, granularity=granularity))
+    Column(granularity, partial(says, granularity=granularity))
     for granularity in GRANULARITIES
     if granularity != "operations"
 )
@@ -164,7 +164,7 @@ def _newest(interpreters: Sequence[Interpreter]) -> list[Interpreter]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line: prints the table; the exit code is 0, 1 for a contradiction, or 2 for bad input."""
+    """The command line: prints the tables; the exit code is 0, 1 for a contradiction, or 2 for bad input."""
     parser = argparse.ArgumentParser(
         prog="python -m scenarios.variants",
         description="Natural runs of ten ways to add one, by two threads: how many runs lost an update.",
@@ -209,7 +209,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    print(table((*COLUMNS, *columns_of(seen))))
+    print(f"In the model, of all interleavings of two increments by two threads:\n\n{table(COLUMNS)}\n")
+    print(f"Natural runs that lost an update:\n\n{table(columns_of(seen))}\n")
     for (name, interpreter), each in seen.items():
         if each.stopped:
             print(f"{name} on {interpreter}: {each.stopped}")

@@ -1,4 +1,4 @@
-"""Seven ways to add one. Of natural runs, only what every run guarantees is asserted."""
+"""Ten ways to add one. Of natural runs, only what every run guarantees is asserted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from scenarios.plain_variants import VARIANTS, plain
 from simulator.errors import UsageError
 from simulator.real.interpreters import Interpreter, installed
 from simulator.real.natural import run_once
+from simulator.source.granularity import GRANULARITIES
 
 pytestmark = pytest.mark.real
 
@@ -69,11 +70,28 @@ def test_the_command_prints_a_line_for_each_variant_and_a_column_for_each_python
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert variants.main(["--runs", "2", "--increments", "100", "--python", sys.executable]) == 0
-    *lines, last = capsys.readouterr().out.splitlines()
-    assert last == "Nothing contradicts the model."
-    assert [line.split()[1] for line in lines[2:]] == list(VARIANTS)
-    assert ".".join(map(str, sys.version_info[:3])) in lines[0]
-    assert "0 of 2 (0%–66%)" in lines[-1]
+    _, model, _, natural, last = capsys.readouterr().out.split("\n\n")
+    assert last == "Nothing contradicts the model.\n"
+    for lines in (model.splitlines(), natural.splitlines()):
+        assert [line.split()[1] for line in lines[2:]] == list(VARIANTS)
+    assert ".".join(map(str, sys.version_info[:3])) in natural.splitlines()[0]
+    assert "0 of 2 (0%–66%)" in natural.splitlines()[-1]
+
+
+def test_each_version_s_granularity_is_told_from_the_one_before_by_a_variant() -> None:
+    can_lose = {
+        kind: {name for name in VARIANTS if variants.verdict(name, kind)[0]}
+        for kind in GRANULARITIES
+        if kind.startswith("cpython")
+    }
+    always = {"property", "int", "call", "sleep"}
+    assert can_lose == {
+        "cpython-3.9": set(VARIANTS) - {"lock"},
+        "cpython-3.10": always | {"comprehension", "while"},
+        "cpython-3.11": always | {"comprehension", "while"},
+        "cpython-3.12": always | {"while"},
+        "cpython-3.14": always | {"with"},
+    }
 
 
 def test_the_model_s_verdicts_have_a_place_beside_the_natural_runs() -> None:
