@@ -183,7 +183,9 @@ def _stubborn_bodies_let_go() -> Iterator[None]:
     before = sys.unraisablehook
 
     def hook(what: sys.UnraisableHookArgs) -> None:
-        if not (isinstance(what.object, GeneratorType) and str(what.exc_value) == "generator ignored GeneratorExit"):
+        # Which object it was stands in the message alone from 3.14 on.
+        is_body = isinstance(what.object, GeneratorType) or "while closing generator" in (what.err_msg or "")
+        if not (is_body and str(what.exc_value) == "generator ignored GeneratorExit"):
             before(what)
 
     sys.unraisablehook = hook
