@@ -38,7 +38,7 @@ _TRUTH = frozenset(
 
 INSTRUCTIONS = {
     # The special forms of 3.12 (one instruction for `super().name`, for x[a:b]) stand beside the general ones.
-    "load attribute": frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}),
+    "load attribute": frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"}),
     "store attribute": frozenset({"STORE_ATTR"}),
     "delete attribute": frozenset({"DELETE_ATTR"}),
     "load item": frozenset({"BINARY_SUBSCR", "BINARY_SLICE"}),

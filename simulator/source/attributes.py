@@ -6,6 +6,7 @@ import builtins
 import dataclasses
 import enum
 import inspect
+import sys
 import types
 from abc import abstractmethod
 from types import FunctionType, ModuleType
@@ -91,14 +92,21 @@ class Attributes(Sharing):
                 raise self.wrong(f"asks for {name!r} of {say(owner)}, which cannot be followed", site)
             return Found("value", getattr(function, name))
         if isinstance(owner, ModuleType):
+            self._refuse_namespace(owner, name, site)
             return self._find_static(owner, name)
         if isinstance(owner, type):
+            self._refuse_namespace(owner, name, site)
             if isinstance(owner, enum.EnumMeta) or not is_of_python(owner):
                 return Found("value", getattr(owner, name))
             return self._look(owner, owner.__mro__, name, site)
         if is_of_python(type(owner)):
             return self._find_private(owner, name, site)
         return Found("value", getattr(owner, name))
+
+    def _refuse_namespace(self, owner: type | ModuleType, name: str, site: int | None) -> None:
+        """Raise for the dict behind a class or a module: it is the real one, and not what threads see."""
+        if name == "__dict__":
+            raise self.wrong(f"looks into the __dict__ of {owner.__name__}, which cannot be followed", site)
 
     def _find_shared(self, owner: Ref, name: str, site: int | None) -> Found:
         if name == "__class__":
@@ -211,6 +219,9 @@ class Attributes(Sharing):
         is_constant, found = self.shared.constant(owner, Item("attribute", name))
         if not is_constant:
             return Found("step", found, ())
+        fallback = vars(owner).get("__getattr__") if isinstance(owner, ModuleType) else None
+        if found is ABSENT and isinstance(fallback, FunctionType):
+            return Found("call", fallback, (name,))
         return Found("value", getattr(owner, name) if found is ABSENT else found)
 
     def _find_private(self, owner: Any, name: str, site: int | None) -> Found:
@@ -361,6 +372,26 @@ class Attributes(Sharing):
     def store_global(self, name: str, value: Any, site: int) -> Steps:
         """The same, assigned."""
         yield from self.store(self.code.module_of(self.code.site(site)[0]), name, value, site)
+
+    def imported(self, name: str, level: int, site: int, top: str = "") -> ModuleType:
+        """The module that an `import` finds, or the one named `top` around it. What is new is imported once, as by setup."""
+        around = vars(self.code.module_of(self.code.site(site)[0]))
+        found: ModuleType = __import__(name, {**around}, None, ["*"] if not top else [], level)
+        return found
+
+    def load_from(self, module: ModuleType, name: str, site: int) -> Steps:
+        """`from module import name`: what the module holds now, or else a module inside it."""
+        try:
+            return (yield from self.load(module, name, site))
+        except AttributeError:
+            return self._module_in(module, name)
+
+    def _module_in(self, module: ModuleType, name: str) -> ModuleType:
+        found = sys.modules.get(f"{module.__name__}.{name}")
+        if found is None:
+            where = getattr(module, "__file__", None) or "unknown location"
+            raise ImportError(f"cannot import name {name!r} from {module.__name__!r} ({where})")
+        return found
 
     def load_cell(self, cell: Ref, name: str, site: int) -> Steps:
         """A variable of an enclosing function that some thread assigns."""

@@ -229,8 +229,12 @@ class _Function:
                 return [ast.If(ast.UnaryOp(ast.Not(), self.test(test)), [_located(raised, node)], [])]
             case ast.Continue():
                 return [*copy.deepcopy(self.before_continue), node]
-            case ast.Pass() | ast.Break() | ast.Import() | ast.ImportFrom():
+            case ast.Pass() | ast.Break():
                 return [node]
+            case ast.Import(names):
+                return [each for alias in names for each in self.import_(node, alias)]
+            case ast.ImportFrom(module, names, level):
+                return self.import_from(node, module or "", level, names)
             case ast.Global() | ast.Nonlocal():
                 return []
             case ast.FunctionDef():
@@ -303,6 +307,26 @@ class _Function:
         keywords = ast.Dict([ast.Constant(each) for each, _ in named], [value for _, value in named])
         code = nested_code(self.code, node, name)
         return ast.Call(_name("_sim_Inner"), [_name(made), ast.Constant(code.co_qualname), defaults, keywords], [])
+
+    def import_(self, node: ast.stmt, alias: ast.alias) -> list[ast.stmt]:
+        """`import a.b` binds `a`, `import a.b as c` the module itself."""
+        top = alias.name.partition(".")[0]
+        found = _tell(
+            "imported", ast.Constant(alias.name), ast.Constant(0), self.site(node, "load global"),
+            ast.Constant(top if alias.asname is None else ""),
+        )  # fmt: skip
+        return self.assign(ast.copy_location(_store(alias.asname or top), node), found)
+
+    def import_from(self, node: ast.stmt, module: str, level: int, names: Sequence[ast.alias]) -> list[ast.stmt]:
+        """`from a import b` loads b from what the module holds now."""
+        held, site = self.temporary(), self.site(node, "load attribute")
+        made: list[ast.stmt] = [
+            ast.Assign([_store(held)], _tell("imported", ast.Constant(module), ast.Constant(level), site))
+        ]
+        for each in names:
+            loaded = _ask("load_from", _name(held), ast.Constant(each.name), site)
+            made += self.assign(ast.copy_location(_store(each.asname or each.name), node), loaded)
+        return made
 
     def assign(self, target: ast.expr, value: ast.expr) -> list[ast.stmt]:
         """`target = value`, whose value is rewritten already."""

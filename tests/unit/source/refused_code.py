@@ -486,3 +486,13 @@ class Noisy:
 def makes_noise(state):
     """__del__"""
     Noisy()  # here
+
+
+def looks_into_a_class(state):
+    """the __dict__ of Noisy"""
+    state.n = len(Noisy.__dict__)  # here
+
+
+def looks_into_a_module(state):
+    """the __dict__ of threading"""
+    state.n = threading.__dict__["Lock"]  # here
