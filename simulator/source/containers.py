@@ -13,6 +13,7 @@ from typing import Any
 
 from simulator.ops import Read, Update, Write
 from simulator.source.attributes import Attributes, say_kind
+from simulator.source.called_back import may_call_back
 from simulator.source.changes import applied, change, gone, or_default, removal
 from simulator.source.kinds import (
     View,
@@ -78,7 +79,7 @@ class Containers(Attributes):
                     return (yield from self.follow(missing, (owner, key), {}, None))
                 if owner.default_factory is not None:
                     owner[key] = yield from self.invoke(None, owner.default_factory)
-            return owner[key]
+            return self.at_key(operator.getitem, owner, key)
         item = self._item(owner, key, site)
         if item is None:
             missing = special(owner, "__missing__")
@@ -181,7 +182,19 @@ class Containers(Attributes):
     def key(self, thing: Any) -> Any:
         """A key of a dict, or an item of a set, that is being made."""
         self._look_up(_A_DICT, self.seen(thing), None)
-        return self.mine(thing)
+        mine = self.mine(thing)
+        if may_call_back(mine):
+            self.in_c_watched(hash, mine)
+            self.in_c_watched(operator.eq, mine, mine)
+        return mine
+
+    def at_key(self, function: Any, owner: Any, key: Any, *value: Any) -> Any:
+        """An item of what is this thread's own; Python code may say what its key is equal to."""
+        do = self.in_c_watched if may_call_back(key) else self._at_once
+        return do(function, owner, key, *value)
+
+    def _at_once(self, function: Any, owner: Any, key: Any, *value: Any) -> Any:
+        return function(owner, key, *value)
 
     def keys(self, things: Any) -> list[Any]:
         """Several of them."""
@@ -199,7 +212,7 @@ class Containers(Attributes):
             if isinstance(key, slice):
                 value = yield from self.unpack(value)
             self.quiet(site)
-            owner[self.mine(key)] = value
+            self.at_key(operator.setitem, owner, self.mine(key), value)
         else:
             if isinstance(key, slice):
                 value = yield from self._as_tuple(value)
@@ -233,7 +246,7 @@ class Containers(Attributes):
         elif not isinstance(owner, Ref):
             self._look_up(owner, key, site)
             self.quiet(site)
-            del owner[self.mine(key)]
+            self.at_key(operator.delitem, owner, self.mine(key))
         else:
             item = self._item(owner, key, site, "doesn't support item deletion")
             if item is not None and owner.kind == "dict":
@@ -484,9 +497,10 @@ class Containers(Attributes):
                     if self.same(each, thing) or (yield from self._is_equal(each, thing)):
                         return True
                 return False
-            raise self.wrong(
-                "asks what is in a set or a dict, whose items Python code compares: it cannot be followed", site
-            )
+            if not may_be_compared(thing):
+                raise self.wrong(
+                    "asks what is in a set or a dict, whose items Python code compares: it cannot be followed", site
+                )
         return self._holds(held, thing)
 
     def _compares_python(self, held: Any, thing: Any) -> bool:
@@ -501,7 +515,9 @@ class Containers(Attributes):
         return (yield from self.truth((yield from self.binary("eq", one, other))))
 
     def _holds(self, container: Any, thing: Any) -> bool:
-        return thing in container
+        if isinstance(container, dict | set | frozenset):
+            return bool(self.at_key(operator.contains, container, thing))
+        return bool(self.in_c(operator.contains, container, thing))
 
 
 def is_mutable(factory: Any) -> bool:

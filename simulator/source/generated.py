@@ -6,6 +6,7 @@ Fields are loaded and stored one by one, as the generated code does it.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -31,26 +32,74 @@ def generated(function: FunctionType, arguments: tuple[Any, ...]) -> Callable[..
     return _WRITTEN.get(function.__name__)
 
 
-class _Recorder:
-    """Stands in for the object that is made, and keeps what was set."""
-
-    def __init__(self) -> None:
-        self.finish: tuple[tuple[Any, ...], ...] = ()
-
-    def __post_init__(self, *arguments: Any) -> None:
-        object.__setattr__(self, "finish", (arguments,))
-
-
 def _init(walker: Native, function: Any, made: Any, *arguments: Any, **keywords: Any) -> Steps:
-    recorder = _Recorder()
-    function(recorder, *arguments, **keywords)
-    held = vars(recorder)
-    finish = held.pop("finish")
-    for name, value in held.items():
-        yield from walker.store_raw(made, name, value, None)
-    for given in finish:
-        after = type_of(made).__post_init__
-        yield from walker.follow(after, (made, *given), {}, None)
+    kind = _owner(function, type_of(made))
+    given = _fitted(function, made, arguments, keywords)
+    for field in kind.__dataclass_fields__.values():
+        name, factory = field.name, field.default_factory
+        if _is_class_variable(field):
+            continue
+        value = given.get(name, field.default)
+        if not _is_missing(factory) and (name not in given or _is_default(value)):
+            value = yield from walker.invoke(None, factory)
+        elif name not in given and _is_missing(field.default):
+            continue
+        elif name in given and _is_one(value, field.default):
+            value = walker.shared.value(value, f"{kind.__name__}.{name}")
+        if _is_only_passed_on(field):
+            given[name] = value
+        elif name in given or not _is_missing(factory) or "__slots__" in vars(kind):
+            yield from _set(walker, kind, made, name, value)
+    after = getattr(kind, "__post_init__", None)
+    if after is not None:
+        passed = [given[field.name] for field in kind.__dataclass_fields__.values() if _is_only_passed_on(field)]
+        method = yield from walker.load(made, "__post_init__", None)
+        yield from walker.invoke(None, method, *passed)
+
+
+def _set(walker: Native, kind: Any, made: Any, name: str, value: Any) -> Steps:
+    if kind.__dataclass_params__.frozen:
+        yield from walker.store_raw(walker.seen(made), name, value, None)
+    else:
+        yield from walker.store(made, name, value, None)
+
+
+def _owner(function: Any, kind: type) -> Any:
+    """The dataclass that a function was written for: the object's class, or one that it inherits from."""
+    return next(each for each in kind.__mro__ if vars(each).get(function.__name__) is function)
+
+
+def _fitted(function: Any, made: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
+    """Arguments and defaults by name. Raises TypeError for arguments that do not fit, with Python's own words."""
+    try:
+        fitted = inspect.signature(function).bind(made, *arguments, **keywords)
+    except TypeError:
+        function(made, *arguments, **keywords)
+        raise
+    fitted.apply_defaults()
+    (itself, *_) = fitted.arguments
+    return {name: value for name, value in fitted.arguments.items() if name != itself}
+
+
+def _is_missing(value: Any) -> bool:
+    return value is dataclasses.MISSING
+
+
+def _is_default(value: Any) -> bool:
+    """Whether an argument stands for what a factory is to make."""
+    return type(value).__name__ == "_HAS_DEFAULT_FACTORY_CLASS"
+
+
+def _is_one(one: Any, other: Any) -> bool:
+    return one is other
+
+
+def _is_class_variable(field: Any) -> bool:
+    return field._field_type is dataclasses._FIELD_CLASSVAR  # type: ignore[attr-defined]
+
+
+def _is_only_passed_on(field: Any) -> bool:
+    return field._field_type is dataclasses._FIELD_INITVAR  # type: ignore[attr-defined]
 
 
 def _values(walker: Native, thing: Any) -> Steps:
@@ -91,7 +140,7 @@ def _hash(walker: Native, function: Any, thing: Any) -> Steps:
     for field in dataclasses.fields(type_of(thing)):
         if field.compare if field.hash is None else field.hash:
             values.append((yield from walker.load(thing, field.name, None)))
-    return hash(tuple(values))
+    return walker.in_c(hash, tuple(values))
 
 
 _WRITTEN: dict[str, Callable[..., Steps]] = {

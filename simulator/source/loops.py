@@ -177,7 +177,9 @@ class Loops(Containers):
 
     def _next_native(self, cursor: Cursor) -> bool:
         try:
-            return cursor.put(next(cursor.over))
+            # What itertools makes compares and adds as it goes on.
+            is_lazy = type(cursor.over).__module__ == "itertools"
+            return cursor.put(self.in_c_watched(next, cursor.over) if is_lazy else next(cursor.over))
         except StopIteration:
             return False
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from simulator.errors import ProgramError
 from simulator.source.attributes import say_kind
+from simulator.source.called_back import may_call_back
 from simulator.source.kinds import (
     Super,
     View,
@@ -51,6 +52,7 @@ _KEEPING: tuple[Any, ...] = (
 _ORDERLESS: tuple[Any, ...] = (sum, any, all, set, frozenset, sorted, min, max, len, collections.Counter)
 _CHANGERS: tuple[Any, ...] = (heapq.heappush, heapq.heappop, heapq.heapify, heapq.heapreplace, heapq.heappushpop)
 _COMPARING: tuple[Any, ...] = (sorted, min, max, sum, set, frozenset, dict)
+_COMPARES_OWN = {"sort", "remove", "index", "count", "__contains__", "__eq__"}
 _PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type, BuiltinFunctionType, ModuleType)
 _RANDOM = {"random", "secrets", "uuid", "_random"}
 _CLOCK = {"time"}
@@ -127,7 +129,16 @@ class Native(Locks):
         return found[0]
 
     def _run(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
-        return function(*arguments, **keywords)
+        if is_of_python(function) if isinstance(function, type) else self._compares_own(function):
+            return self.in_c_watched(function, *arguments, **keywords)
+        return self.in_c(function, *arguments, **keywords)
+
+    def _compares_own(self, function: Any) -> bool:
+        """Whether a method of a container of one's own compares what is in it."""
+        owner = getattr(function, "__self__", None)
+        return (
+            isinstance(owner, list | collections.deque) and function.__name__ in _COMPARES_OWN and may_call_back(owner)
+        )
 
     def _prepare(self, function: Any, owner: Any, given: list[Any], site: int | None) -> Steps:
         """What is looked at first is looked at in this very call; the rest has no place of its own."""

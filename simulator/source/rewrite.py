@@ -241,25 +241,35 @@ class _Function:
                 return self.function(node)
             case ast.Match(subject, cases):
                 plain = _tell("plain", self.expr(subject))
-                return [
-                    ast.Match(
-                        plain,
-                        [
-                            ast.match_case(
-                                each.pattern,
-                                None if each.guard is None else self.test(each.guard),
-                                self.block(each.body),
-                            )
-                            for each in cases
-                        ],
+                named: list[ast.stmt] = []
+                rewritten_cases = [
+                    ast.match_case(
+                        self.pattern(each.pattern, named),
+                        None if each.guard is None else self.test(each.guard),
+                        self.block(each.body),
                     )
+                    for each in cases
                 ]
+                return [*named, ast.Match(plain, rewritten_cases)]
             case ast.ClassDef():
                 raise self._refused(node, f"the class {node.name!r} inside a function", "define it outside")
             case ast.AsyncFor() | ast.AsyncWith() | ast.AsyncFunctionDef():
                 raise self._refused(node, "async code", _NO_TASKS)
             case _:
                 raise self._refused(node, type(node).__name__, "say it in other words")
+
+    def pattern(self, node: ast.pattern, named: list[ast.stmt]) -> ast.pattern:
+        """A pattern; the values that it names with dots are looked up before the `match`."""
+        made = copy.deepcopy(node)
+        for each in ast.walk(made):
+            if isinstance(each, ast.MatchValue) and isinstance(each.value, ast.Attribute):
+                root, _, names = ast.unparse(each.value).partition(".")
+                held = self.temporary()
+                first = self.expr(ast.copy_location(_name(root), each.value))
+                looked_up = _tell("named", first, ast.Constant(names))
+                named.append(_located(ast.Assign([_store(held)], looked_up), each.value))
+                each.value = _located(ast.Attribute(_name(held), "value", ast.Load()), each.value)
+        return made
 
     def handler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
         """`except`."""
@@ -477,7 +487,7 @@ class _Function:
         if self.is_range(node.iter) and isinstance(node.target, ast.Name) and not self.is_shared_name(node.target.id):
             call = node.iter
             assert isinstance(call, ast.Call)
-            iterated: ast.expr = ast.Call(_name("_sim_range"), [self.expr(each) for each in call.args], [])
+            iterated = _tell("in_c", _name("_sim_range"), *map(self.expr, call.args))
             if self.names.granularity.has_gil:
                 iterated = _ask("after", iterated)
             return [

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from simulator.errors import ProgramError
 from simulator.ops import Acquire, Operation, Release
+from simulator.source.called_back import call_c, may_call_back
 from simulator.source.granularity import Granularity
 from simulator.source.here import here
 from simulator.source.shared import GIL, Frozen, Ref, Shared
@@ -144,6 +145,27 @@ class Running(ABC):
     def place(self, site: int | None) -> str:
         """The beginning of a line that says where."""
         return here() or self.code.place(site)
+
+    # -- C code
+
+    def in_c(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """What C code makes of things, and of those that can call Python code of the user's while it does.
+
+        Raises ProgramError where that code might see or change what threads share.
+        """
+        if not any(map(may_call_back, arguments)) and not any(map(may_call_back, keywords.values())):
+            return function(*arguments, **keywords)
+        return self.in_c_watched(function, *arguments, **keywords)
+
+    def in_c_watched(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """The same where the function itself may call Python code, whatever it is given."""
+        return call_c(self.shared, self._called_back, function, arguments, keywords)
+
+    def _called_back(self, what: str) -> ProgramError:
+        return self.wrong(
+            f"lets C code call {what}, which may use what threads share, or change something: it cannot be followed there",
+            None,
+        )
 
     # -- the GIL
 

@@ -27,7 +27,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from simulator.errors import ProgramError, UsageError
 from simulator.source.here import here
@@ -37,6 +37,7 @@ __all__ = [
     "ABSENT",
     "CONTAINERS",
     "FIXED",
+    "GENERIC",
     "GIL",
     "Bound",
     "Frozen",
@@ -55,10 +56,13 @@ __all__ = [
 LOCK: Final = type(threading.Lock())
 RLOCK: Final = type(threading.RLock())
 CONTAINERS = (list, dict, set, collections.deque, bytearray)
+GENERIC = (types.GenericAlias, type(ClassVar[int]))
+"""The types of `list[int]` and of a generic class with arguments."""
 FIXED = (
+    *GENERIC,
     bool, int, float, complex, str, bytes, type(None), type(...), type(NotImplemented), enum.Enum, type, range, slice,
     FunctionType, BuiltinFunctionType, ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType,
-    types.MethodWrapperType, types.GetSetDescriptorType, types.GenericAlias, types.UnionType, decimal.Decimal,
+    types.MethodWrapperType, types.GetSetDescriptorType, types.UnionType, decimal.Decimal,
     fractions.Fraction, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, pathlib.PurePath, re.Pattern,
     uuid.UUID, operator.attrgetter, operator.itemgetter, operator.methodcaller, type(functools.lru_cache(len)),
 )  # fmt: skip

@@ -131,7 +131,7 @@ def _len(walker: Native, site: int | None, thing: Any) -> Steps:
     else:
         walker.quiet(site)
         held = seen
-    return len(held)
+    return walker.in_c(len, held)
 
 
 def _iter(walker: Native, site: int | None, thing: Any, *more: Any) -> Steps:
@@ -323,7 +323,7 @@ def _sum(walker: Native, site: int | None, iterable: Any, /, start: Any = 0) -> 
         for each in items:
             total = yield from walker.binary("add", total, each)
     else:
-        total = sum(items, start)
+        total = walker.in_c(sum, items, start)
     return total
 
 
@@ -371,7 +371,7 @@ def _hash(walker: Native, site: int | None, thing: Any) -> Steps:
         return (yield from walker.follow(function, (seen,), {}, None))
     if isinstance(seen, Ref | View | Bound | Inner):
         raise walker.wrong(f"asks for the hash() of {seen!r}, which is another one every time", site)
-    return hash(seen)
+    return walker.in_c(hash, seen)
 
 
 def _text(walker: Native, site: int | None, thing: Any, names: tuple[str, ...], native: Callable[[Any], str]) -> Steps:
@@ -390,7 +390,7 @@ def _text(walker: Native, site: int | None, thing: Any, names: tuple[str, ...], 
     if isinstance(seen, Ref) or (is_private_object(seen) and _has_default_text(seen)):
         walker.note("the text of an object says where in memory it is: its name is taken", site)
         return f"<{seen!r}>" if isinstance(seen, Ref) else f"<{type(seen).__name__}>"
-    return native(seen)
+    return walker.in_c(native, seen)
 
 
 def _has_texts(container: Any) -> bool:

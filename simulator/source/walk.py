@@ -20,6 +20,7 @@ from typing import Any
 
 from simulator.ops import Add
 from simulator.source import operators
+from simulator.source.called_back import may_call_back
 from simulator.source.generated import generated
 from simulator.source.kinds import (
     Stopped,
@@ -37,7 +38,7 @@ from simulator.source.locks import makes_lock
 from simulator.source.loops import Cursor, Given
 from simulator.source.native import Native, refused_class, refused_entry
 from simulator.source.running import GIL, Code, Steps
-from simulator.source.shared import CONTAINERS, Bound, Inner, Ref
+from simulator.source.shared import CONTAINERS, GENERIC, Bound, Inner, Ref
 from simulator.source.told import is_told, told
 
 __all__ = ["GIL", "Code", "Steps", "Walker"]
@@ -101,10 +102,17 @@ class Walker(Native):
             return (yield from self.invoke(site, function.__func__, function.__self__, *arguments, **keywords))
         if isinstance(function, type):
             return (yield from self._make(site, function, arguments, keywords))
+        if isinstance(function, GENERIC):
+            made = yield from self.invoke(site, self._origin(function), *arguments, **keywords)
+            try:
+                yield from self.store(made, "__orig_class__", function, None)
+            except (AttributeError, TypeError):
+                return made
+            return made
         if isinstance(function, partial):
             named = {**function.keywords, **keywords}
             return (yield from self.invoke(site, function.func, *function.args, *arguments, **named))
-        if isinstance(function, _GETTERS) and self._needs_walking(arguments):
+        if isinstance(function, _GETTERS) and len(arguments) == 1:
             self.quiet(site)
             return (yield from self._getter(function, *arguments))
         if isinstance(function, staticmethod | classmethod):
@@ -124,15 +132,15 @@ class Walker(Native):
             raise self.wrong(f"calls {function!r}, a {function.type.__name__}, which cannot be followed", site)
         return (yield from self.native(site, function, arguments, keywords))
 
-    def _needs_walking(self, arguments: tuple[Any, ...]) -> bool:
-        return len(arguments) == 1 and is_ours(self.seen(arguments[0]))
+    def _origin(self, function: Any) -> Any:
+        return function.__origin__
 
     def _getter(self, function: Any, thing: Any) -> Steps:
-        """`attrgetter`, `itemgetter` and `methodcaller` of a shared object."""
-        names = self._parts(function)
+        """`attrgetter`, `itemgetter` and `methodcaller`."""
+        names, keywords = self._parts(function)
         if isinstance(function, operator.methodcaller):
             method = yield from self.load(thing, names[0], None)
-            return (yield from self.invoke(None, method, *names[1:]))
+            return (yield from self.invoke(None, method, *names[1:], **keywords))
         found = []
         for name in names:
             value = thing
@@ -144,9 +152,11 @@ class Walker(Native):
             found.append(value)
         return found[0] if len(found) == 1 else tuple(found)
 
-    def _parts(self, function: Any) -> tuple[Any, ...]:
-        parts: tuple[Any, ...] = function.__reduce__()[1]
-        return parts
+    def _parts(self, function: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        made_by, parts = function.__reduce__()
+        if isinstance(made_by, partial):
+            return (*made_by.args, *parts), made_by.keywords
+        return parts, {}
 
     def follow(self, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], site: int | None) -> Steps:
         """A Python function: its rewritten code, step by step."""
@@ -187,7 +197,8 @@ class Walker(Native):
         if self.code.is_library(function):
             self.refuse_library(function, site)
             if function.__module__ == "logging" or not any(
-                is_shared(self.seen(each)) or isinstance(each, Cursor) for each in (*arguments, *keywords.values())
+                is_shared(self.seen(each)) or isinstance(each, Cursor) or self._orders(function, each)
+                for each in (*arguments, *keywords.values())
             ):
                 return None
             if function.__module__ in ("threading", "queue"):
@@ -197,6 +208,10 @@ class Walker(Native):
                     site,
                 )
         return self.code.rewritten(function)
+
+    def _orders(self, function: FunctionType, thing: Any) -> bool:
+        """Whether it is a method that `total_ordering` made out of the thing's own."""
+        return function.__module__ == "functools" and may_call_back(thing)
 
     def _make(self, site: int | None, kind: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
         """A new object: `kind(...)`."""
@@ -378,7 +393,7 @@ class Walker(Native):
             return (yield from self.follow(function, (thing,), {}, None))
         if isinstance(thing, Ref):
             raise TypeError(f"bad operand type for unary {operators.sign(name)}: {thing.type.__name__!r}")
-        return operators.one_sided(name, thing)
+        return self.in_c(operators.one_sided, name, thing)
 
     def binary(self, name: str, left: Any, right: Any, site: int | None = None, *, in_place: bool = False) -> Steps:
         """An operator or a comparison."""
@@ -412,7 +427,7 @@ class Walker(Native):
         return self._compared(name, left, right, in_place)
 
     def _natively(self, name: str, left: Any, right: Any, *, in_place: bool = False) -> Any:
-        return (operators.in_place if in_place else operators.native)(name, left, right)
+        return self.in_c(operators.in_place if in_place else operators.native, name, left, right)
 
     def _asked_in_turn(self, name: str, left: Any, right: Any) -> list[tuple[Any, Any, str]]:
         """Which method of which side is asked, first to last: the right one first where its class is a subclass."""
@@ -456,12 +471,12 @@ class Walker(Native):
         if is_ours(old) or is_ours(value):
             if isinstance(old, CONTAINERS) and name in ("add", "or", "and", "xor", "sub"):
                 value = yield from self.unpack(value)
-                return operators.in_place(name, old, value)
+                return self.in_c(operators.in_place, name, old, value)
             return (yield from self.binary(name, old, value, site, in_place=True))
         self.quiet(site)
         if isinstance(value, Cursor):
             value = yield from self.collected(value)
-        return operators.in_place(name, old, value)
+        return self.in_c(operators.in_place, name, old, value)
 
     def _is_memory(self, owner: Any) -> bool:
         return owner is True or isinstance(self.seen(owner), Ref | type | ModuleType)
@@ -514,6 +529,17 @@ class Walker(Native):
         if is_shared(self.seen(thing)):
             raise self.wrong(f"matches the shared {thing!r}, which cannot be followed; match its values", None)
         return thing
+
+    def named(self, thing: Any, names: str) -> Given:
+        """What a name with dots in a pattern stands for. The pattern looks it up by itself, so nobody may write it."""
+        for name in names.split("."):
+            thing = self.seen(thing)
+            found = self._find(thing, name, None)
+            if found.how != "value" or is_shared(found.what):
+                said = f"{getattr(thing, '__name__', type_name(thing))}.{name}"
+                raise self.wrong(f"has the pattern {said}, which threads may change; compare with ==", None)
+            thing = found.what
+        return Given(thing)
 
     def raised(self, thing: Any) -> Any:
         """What is raised: an exception that others know cannot be."""

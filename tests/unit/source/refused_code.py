@@ -176,7 +176,7 @@ def copies(state):
 
 
 def c_code_that_compares(state):
-    """used by C code"""
+    """C code"""
     state.n = sorted([state.child, Child(), state.child])  # here
 
 

@@ -1,0 +1,189 @@
+"""Python code that C code calls: followed where that is simple, run as it is where that makes no difference, else refused."""
+
+# ruff: noqa: UP031, UP032
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import itertools
+import operator
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial, total_ordering
+from typing import Any, Generic, TypeVar
+
+import pytest
+
+from simulator import Plain
+from simulator.errors import ProgramError
+from simulator.explore import count
+from simulator.source.threads import Threads
+from tests.laws.plain_runs import in_the_model, natively
+
+T = TypeVar("T")
+
+
+class Config:
+    limit = 1
+
+
+class State:
+    def __init__(self) -> None:
+        self.found: Any = None
+
+
+def changes(state: State) -> None:
+    Config.limit = 2
+
+
+class Asks:
+    """All its methods depend on what another thread writes."""
+
+    def __str__(self) -> str:
+        return str(Config.limit)
+
+    __repr__ = __str__
+
+    def __int__(self) -> int:
+        return Config.limit
+
+    def __index__(self) -> int:
+        return Config.limit
+
+    def __eq__(self, other: object) -> bool:
+        return Config.limit == 2
+
+    def __hash__(self) -> int:
+        return Config.limit
+
+    def __lt__(self, other: object) -> bool:
+        return Config.limit == 2
+
+    def ask(self, more: int, *, by: int) -> int:
+        return Config.limit + more + by
+
+
+class Changes:
+    def __repr__(self) -> str:
+        Config.limit += 1
+        return "changed"
+
+
+@total_ordering
+class Ordered:
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __lt__(self, other: object) -> bool:
+        return Config.limit == 2
+
+
+class Box(Generic[T]):
+    def __init__(self) -> None:
+        self.limit = Config.limit
+
+
+@dataclass
+class Limited:
+    limit: int = field(default_factory=lambda: Config.limit)
+    late: int = field(default_factory=lambda: Config.limit, init=False)
+
+
+def matched(value: int) -> str:
+    match value:
+        case Config.limit:
+            return "limit"
+        case _:
+            return "other"
+
+
+REFUSED: dict[str, Callable[[], object]] = {
+    "percent": lambda: "%s" % Asks(),
+    "percent a tuple": lambda: "%r %s" % (Asks(), 1),
+    "format": lambda: "{}".format(Asks()),
+    "int": lambda: int(Asks()),  # type: ignore[call-overload]
+    "range": lambda: range(Asks()),
+    "an index": lambda: [7, 8, 9][Asks()],
+    "lists": lambda: [Asks()] == [1],
+    "tuples": lambda: (Asks(),) == (1,),
+    "min": lambda: min([Asks(), Asks()]) is None,  # type: ignore[type-var]
+    "sorted": lambda: sorted([Asks(), Asks()]) == 1,  # type: ignore[type-var]
+    "a key": lambda: {1: 2}.get(Asks()),  # type: ignore[call-overload]
+    "a set": lambda: len({Asks(), Asks()}),
+    "in a set": lambda: Asks() in {1, 2},
+    "group": lambda: len(list(itertools.groupby([Asks(), Asks()]))),
+    "heap": lambda: heapq.heappush([Asks()], Asks()),  # type: ignore[type-var]
+    "counter": lambda: Counter([Asks(), Asks()])[1],  # type: ignore[list-item]
+    "match": lambda: matched(1),
+    "changes": lambda: "%s" % Changes(),
+}
+FOLLOWED: dict[str, tuple[Callable[[], object], set[object]]] = {
+    "attrgetter": (lambda: operator.attrgetter("limit")(Config), {1, 2}),
+    "methodcaller": (lambda: operator.methodcaller("ask", 10, by=20)(Asks()), {31, 32}),
+    "total_ordering": (lambda: Ordered() >= Ordered(), {True, False}),
+    "generic": (lambda: Box[int]().limit, {1, 2}),
+    "factories": (lambda: dataclasses.astuple(Limited()), {(1, 1), (1, 2), (2, 2)}),
+    "f-string": (lambda: f"{Asks()}", {"1", "2"}),
+}
+
+
+class Point:
+    def __init__(self, x: int) -> None:
+        self.x = x
+
+    def __lt__(self, other: Point) -> bool:
+        return self.x < other.x
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Point) and self.x == other.x
+
+    def __hash__(self) -> int:
+        return hash(self.x)
+
+    def __repr__(self) -> str:
+        return f"Point({self.x})"
+
+
+@dataclass(frozen=True, order=True)
+class Fixed:
+    x: int
+    y: int = 2
+
+
+def alone(state: State) -> None:
+    points = [Point(3), Point(1), Point(2)]
+    points.sort()
+    table = {Point(1): "one", Fixed(1): "fixed"}
+    state.found = (
+        str(points), "%s" % points[0], min(points).x, sorted(points)[1].x, Point(2) in set(points), points.index(Point(2)),
+        table[Point(1)], table[Fixed(1, 2)], sorted([Fixed(2), Fixed(1)])[0].x, [Fixed(1)] == [Fixed(1, 2)],
+    )  # fmt: skip
+
+
+def into(what: Callable[[], object], state: State) -> None:
+    state.found = what()
+
+
+def of(what: Callable[[], object]) -> Threads:
+    return Threads(Plain(State, lambda state: {"asks": partial(into, what, state), "changes": partial(changes, state)}))
+
+
+@pytest.mark.parametrize("what", REFUSED.values(), ids=REFUSED)
+def test_what_depends_on_other_threads_is_refused(what: Callable[[], object]) -> None:
+    with pytest.raises(
+        ProgramError, match=r"^test_called_back\.py:\d+: thread 'asks' (lets C code call|has the pattern)"
+    ):
+        of(what)
+    assert Config.limit == 1
+
+
+@pytest.mark.parametrize(("what", "expected"), FOLLOWED.values(), ids=FOLLOWED)
+def test_what_can_be_followed_is(what: Callable[[], object], expected: set[object]) -> None:
+    outcomes = count(of(what).program).outcomes
+    assert {dict(outcome.memory)["state.found"] for outcome in outcomes} == expected
+
+
+def test_what_looks_at_nothing_else_is_run_as_it_is() -> None:
+    assert in_the_model(State, [alone]) == natively(State, [alone], __import__(__name__))
