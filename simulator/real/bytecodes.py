@@ -197,11 +197,11 @@ _INLINED = frozenset({"LOAD_FAST_AND_CLEAR", "SWAP", "BUILD_LIST", "BUILD_SET", 
 
 def _beginnings(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:
     """GET_ITER follows the end of the iterable's own expression. Up to 3.12 it has the span of the whole loop; so the one
-    thing that is the same in all versions is what stands before it."""
+    thing that is the same in all versions is what stands before it. Of loops in one another it is the innermost's."""
     for number in places:
-        if number:
-            before = instructions[number - 1].span
-            yield from ((number, site) for site in sites if _within(before, site))
+        around = [site for site in sites if number and _within(instructions[number - 1].span, site)]
+        if around:
+            yield number, max(around, key=lambda site: (site.line, site.column, -site.end_line, -site.end_column))
 
 
 def _turns(instructions: list[_Instruction], places: list[int], sites: list[Site]) -> Pairs:

@@ -53,10 +53,14 @@ def may_call_back(thing: Any) -> bool:
     return _has_methods(kind)
 
 
-@functools.cache
 def _has_methods(kind: Any) -> bool:
-    """Whether some special method of a class is Python code."""
-    return any(
+    """Whether some special method of a class is Python code, or what itertools makes goes on through such things."""
+    return _calls_methods(kind)
+
+
+@functools.cache
+def _calls_methods(kind: Any) -> bool:
+    return kind.__module__ == "itertools" or any(
         is_of_python(base)
         and any(
             isinstance(value, FunctionType)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import operator
+from abc import abstractmethod
 from types import FunctionType
 from typing import Any
 
@@ -45,6 +46,8 @@ _TAKES_MANY = {
     "extend", "extendleft", "update", "subtract", "difference_update", "intersection_update", "symmetric_difference_update",
 }  # fmt: skip
 """Methods whose arguments are taken apart by C code: what is Python code among them has to be done before."""
+_PUTS_IN = {"extend", "extendleft", "update", "subtract", "difference_update"}
+"""Methods that change the container for each item that they get, and then ask for the next one."""
 
 
 def _check_hash(key: Any) -> None:
@@ -371,6 +374,8 @@ class Containers(Attributes):
             self._comparable(owner, "remove", given, site)
             held = yield from self.all_of(owner, site, *self._asked_for(name, given))
             result = applied(held, name, self.mine(tuple(given)), tuple(keywords.items()))
+        elif self._is_one_by_one(name, arguments):
+            result = yield from self.one_by_one(site, owner, name, arguments, keywords)
         elif name == "sort" and keywords.get("key") is not None:
             result = yield from self._sort(site, owner, keywords)
         else:
@@ -383,6 +388,19 @@ class Containers(Attributes):
             if owner.kind == "set" and name == "pop":
                 self.note_order(owner, site)
         return result
+
+    @abstractmethod
+    def is_lazy(self, thing: Any) -> bool:
+        """Whether Python code makes the items of an iterable when C code asks for them."""
+
+    @abstractmethod
+    def one_by_one(
+        self, site: int | None, owner: Any, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Steps:
+        """A method that puts in one item after the other."""
+
+    def _is_one_by_one(self, name: str, arguments: tuple[Any, ...]) -> bool:
+        return name in _PUTS_IN and any(map(self.is_lazy, arguments))
 
     def _asked_for(self, name: str, given: list[Any]) -> list[Any]:
         """The key, where a method looks at one item alone."""

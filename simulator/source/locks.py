@@ -25,7 +25,8 @@ class Locks(Loops):
     def new_lock(self, function: Any) -> Ref:
         """A lock that the thread makes."""
         kind = _LOCKS[function]
-        return self.shared.new(self.new_name(kind), kind, type(function()))
+        type_ = type(function())
+        return self.shared.new(self.new_name(self.shared.class_name(type_)), kind, type_)
 
     def lock_method(
         self, site: int | None, lock: Ref, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Generator
+from functools import partial
 from types import FunctionType
 from typing import Any, NamedTuple
 
 from simulator.source.attributes import say_kind
 from simulator.source.containers import Containers
-from simulator.source.kinds import Stopped, View, is_container, is_same, special, type_name
+from simulator.source.kinds import Stopped, View, is_container, is_of_python, is_same, special, type_name
 from simulator.source.running import Steps
 from simulator.source.shared import Ref
 
@@ -177,9 +178,7 @@ class Loops(Containers):
 
     def _next_native(self, cursor: Cursor) -> bool:
         try:
-            # What itertools makes compares and adds as it goes on.
-            is_lazy = type(cursor.over).__module__ == "itertools"
-            return cursor.put(self.in_c_watched(next, cursor.over) if is_lazy else next(cursor.over))
+            return cursor.put(self.in_c(next, cursor.over))
         except StopIteration:
             return False
 
@@ -212,6 +211,70 @@ class Loops(Containers):
             "depends on how Python keeps it, which cannot be followed",
             None,
         )
+
+    # -- what is put in one by one
+
+    def is_lazy(self, thing: Any) -> bool:
+        """Whether Python code makes the items of an iterable when C code asks for them."""
+        thing = self.seen(thing)
+        if isinstance(thing, Cursor):
+            return thing.how in ("lazy", "next")
+        return isinstance(special(thing, "__iter__"), FunctionType) or self._is_mapping(thing)
+
+    def _is_mapping(self, thing: Any) -> bool:
+        return isinstance(special(thing, "keys"), FunctionType)
+
+    def one_by_one(
+        self, site: int | None, owner: Any, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Steps:
+        """`extend` or `update` with what Python code makes item by item: each is there before the next is asked for."""
+        self.quiet(site)
+        for each in arguments:
+            if not self.is_lazy(each):
+                yield from self._put_in(owner, name, each, {})
+                continue
+            is_mapping = self._is_mapping(each) and isinstance(self._held_as(owner), dict)
+            keys = (yield from self.invoke(None, (yield from self.load(each, "keys", None)))) if is_mapping else each
+            cursor = yield from self.iterate(keys)
+            number = 0
+            while (yield from self.advance(cursor, None)):
+                item = cursor.value
+                if is_mapping:
+                    item = (item, (yield from self.load_item(each, item, None)))
+                try:
+                    yield from self._put_in(owner, name, [item], {})
+                except (TypeError, ValueError) as error:
+                    raise self._numbered(error, number) from None
+                number += 1
+        if keywords:
+            yield from self._put_in(owner, name, None, keywords)
+
+    def _put_in(self, owner: Any, name: str, items: Any, keywords: dict[str, Any]) -> Steps:
+        seen = self.seen(owner)
+        given = [] if keywords else [items]
+        if isinstance(seen, Ref):
+            taken = []
+            for each in given:
+                taken.append((yield from self.value_of(each, None)))
+            yield from self.change(seen, name, tuple(taken), keywords, None)
+            return
+        parts = []
+        for each in given:
+            parts.append((yield from self.unpack(each)))
+        for part in parts:
+            for item in part if isinstance(owner, set | dict) and isinstance(part, list) else ():
+                self.key(item[0] if isinstance(owner, dict) and isinstance(item, tuple | list) and item else item)
+        base = next(each for each in type(owner).__mro__ if not is_of_python(each))
+        self.in_c(partial(getattr(base, name), owner), *self.mine(parts), **keywords)
+
+    def _held_as(self, owner: Any) -> Any:
+        """A container of the kind that a thing is."""
+        seen = self.seen(owner)
+        return ({} if seen.kind == "dict" else []) if isinstance(seen, Ref) else owner
+
+    def _numbered(self, error: Exception, number: int) -> Exception:
+        """What `update` says of an item that is no pair."""
+        return type(error)(*(str(each).replace("element #0", f"element #{number}") for each in error.args))
 
     # -- what is taken apart
 

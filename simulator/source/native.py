@@ -83,6 +83,8 @@ class Native(Locks):
             self.quiet(site)
             owner[:] = yield from self.sorted(owner, keywords, site)
             return None
+        if isinstance(owner, CONTAINERS) and self._is_one_by_one(self._name(function), arguments):
+            return (yield from self.one_by_one(site, owner, function.__name__, arguments, keywords))
         known = self.seen(owner)
         if isinstance(known, Ref) and not isinstance(owner, Ref):
             # A method of a container that was this thread's own when the method was taken.
@@ -103,6 +105,9 @@ class Native(Locks):
                 keeps = isinstance(owner, CONTAINERS) or is_one_of(function, _KEEPING)
                 result = self._run(function, [self.mine(each) for each in given] if keeps else given, named)
         return result
+
+    def _name(self, function: Any) -> str:
+        return getattr(function, "__name__", "")
 
     def _changes(self, function: Any) -> bool:
         return is_one_of(function, _CHANGERS)
@@ -160,8 +165,24 @@ class Native(Locks):
                     self.quiet(site)
                     has_place = True
                 given[number] = yield from self.collected(each)
+            elif isinstance(each, Cursor) and each.how == "native":
+                given[number] = each.over
+            elif isinstance(each, Cursor) and not self._keeps(function, owner):
+                if self._is_lazy_itself(function):
+                    raise self.wrong(
+                        f"gives {name_of(function)}, which goes through it later, what Python code makes item by item: "
+                        "it cannot be followed; make a list of it first",
+                        site,
+                    )
+                given[number] = yield from self.collected(each)
         if not has_place:
             self.quiet(site)
+
+    def _keeps(self, function: Any, owner: Any) -> bool:
+        return isinstance(owner, CONTAINERS) or is_one_of(function, _KEEPING) or _is_tuple_maker(function)
+
+    def _is_lazy_itself(self, function: Any) -> bool:
+        return _module_of(function, getattr(function, "__self__", None)) == "itertools"
 
     def _note_set(self, function: Any, thing: Any, site: int | None) -> None:
         """Say that a set has no order that we know, where that may be seen."""

@@ -18,6 +18,7 @@ import enum
 import fractions
 import functools
 import inspect
+import itertools
 import operator
 import pathlib
 import re
@@ -298,6 +299,7 @@ class Shared:
         self._whole: set[str] = set()
         self._taken_whole: set[str] = set()
         self._made = 0
+        self._class_names: dict[type, str] = {RLOCK: "rlock"}
         self._owners: dict[int, str] = {}
         self._partials: dict[int, tuple[functools.partial[Any], functools.partial[Any]]] = {}
         self._keys: dict[str, dict[Any, str]] = {}
@@ -388,6 +390,18 @@ class Shared:
         elif kind != "object":
             self._whole.add(name)
         return ref
+
+    def class_name(self, type_: type) -> str:
+        """What the objects of a class are called: by more than its name where another class has that, too."""
+        known = self._class_names.get(type_)
+        if known is None:
+            taken = set(self._class_names.values())
+            full = f"{type_.__module__}.{type_.__qualname__}"
+            qualified = type_.__qualname__.replace("<locals>.", "")
+            more = (f"{full}#{number}" for number in itertools.count(2))
+            names = itertools.chain((type_.__name__, qualified, full), more)
+            known = self._class_names[type_] = next(name for name in names if name not in taken)
+        return known
 
     def forget_made(self) -> None:
         """Forget what threads have made: it is about to get other names."""

@@ -60,7 +60,7 @@ class Sharing(Running):
 
     def _share_as(self, thing: Any) -> Ref:
         kind = next((each.__name__ for each in CONTAINERS if isinstance(thing, each)), "object")
-        ref = self.shared.new(self.new_name(type(thing).__name__), kind, type(thing))
+        ref = self.shared.new(self.new_name(self.shared.class_name(type(thing))), kind, type(thing))
         self.now_shared(thing, ref)
         return ref
 

@@ -11,6 +11,7 @@ could not be compared.
 
 from __future__ import annotations
 
+import collections
 import inspect
 import operator
 from collections.abc import Callable
@@ -460,6 +461,10 @@ class Walker(Native):
             result = yield from self.follow(function, (old, value), {}, None)
             if not is_same(result, NotImplemented):
                 return result
+        elif function is not None and self._puts_in_lazily(name, old, value):
+            method = "update" if name == "or" else "extend"
+            yield from self.one_by_one(site, old, method, (value,), {})
+            return old
         elif isinstance(old, Ref) and is_container(old) and function is not None:
             taken = yield from self.value_of(value, site)
             result = yield from self.change(old, f"__i{name}__", (taken,), {}, site)
@@ -477,6 +482,12 @@ class Walker(Native):
         if isinstance(value, Cursor):
             value = yield from self.collected(value)
         return self.in_c(operators.in_place, name, old, value)
+
+    def _puts_in_lazily(self, name: str, old: Any, value: Any) -> bool:
+        """Whether `old += value` or `old |= value` asks Python code for one item after the other."""
+        kind = type_of(old)
+        takes = (list, collections.deque) if name == "add" else dict if name == "or" else ()
+        return issubclass(kind, takes) and self.is_lazy(value)
 
     def _is_memory(self, owner: Any) -> bool:
         return owner is True or isinstance(self.seen(owner), Ref | type | ModuleType)

@@ -82,6 +82,10 @@ def sites_of(tree: ast.AST) -> dict[Site, str]:
             case ast.For():
                 add(node.iter, "iterate")
                 add(node.iter, "next")
+            case ast.ImportFrom(names=[ast.alias(name), *_]) if name != "*":
+                add(node, "load attribute")
+            case ast.Import(names) if any(each.asname and "." in each.name for each in names):
+                add(node, "load attribute")
             case ast.Compare():
                 if any(isinstance(operator, ast.In | ast.NotIn) for operator in node.ops):
                     add(node, "contains")

@@ -496,3 +496,8 @@ def looks_into_a_class(state):
 def looks_into_a_module(state):
     """the __dict__ of threading"""
     state.n = threading.__dict__["Lock"]  # here
+
+
+def chains_what_is_made_lazily(state):
+    """make a list of it first"""
+    state.n = len(list(itertools.chain((each for each in state.xs), [1])))  # here

@@ -151,3 +151,27 @@ def test_a_loop_over_a_dict_whose_keys_are_exchanged_is_refused() -> None:
 def test_the_order_of_a_set_is_said_to_be_ours() -> None:
     (note,) = pair(empties, empties).notes
     assert "gone through in an order of our own" in note
+
+
+class Left:
+    class Leaf:
+        side = "left"
+
+
+class Right:
+    class Leaf:
+        side = "right"
+
+
+def makes_a_leaf(state: State) -> None:
+    state.head = Left.Leaf() if state.total else Right.Leaf()  # type: ignore[assignment]
+    state.found = state.head.side  # type: ignore[union-attr]
+
+
+def counts(state: State) -> None:
+    state.total = 1
+
+
+def test_classes_of_one_name_are_told_apart() -> None:
+    outcomes = count(pair(makes_a_leaf, counts).program).outcomes
+    assert {dict(outcome.memory)["state.found"] for outcome in outcomes} == {"left", "right"}
