@@ -197,6 +197,25 @@ class Loops(Containers):
             return cursor.put(items[cursor.index])
         return cursor.put(list(items)[cursor.index])
 
+    def counted(self, thing: Any) -> Cursor | None:
+        """The beginning of a loop over a dict, a set or a deque, shared or one's own."""
+        own = _OWN.get(type(thing), "list")
+        return Cursor(own, thing) if own != "list" else self._counted(thing)
+
+    def mark_of(self, held: Any) -> object:
+        """What may not change while such a loop goes on."""
+        return _mark(held)
+
+    def is_there_one_before(self, cursor: Cursor, held: Any) -> bool:
+        """The next item backwards, if there is one. A deque does not look again when it has come to its end."""
+        ends = isinstance(cursor.mark, tuple) and cursor.index >= len(cursor.mark)
+        if cursor.mark != _mark(held) and not (ends and cursor.how == "deque"):
+            self._complain(cursor, held)
+        if ends:
+            return False
+        items = list(getattr(held, cursor.how)() if isinstance(held, dict) else held)
+        return cursor.put(items[-1 - cursor.index])
+
     def _complain(self, cursor: Cursor, held: Any) -> None:
         """What a loop says of a container that has changed meanwhile."""
         if isinstance(held, collections.OrderedDict):

@@ -223,9 +223,11 @@ class _Function:
                     ast.Raise(None if exc is None else self.raised(exc), None if cause is None else self.expr(cause))
                 ]
             case ast.Assert(test, msg):
-                made_error = ast.Call(_name("AssertionError"), [] if msg is None else [self.expr(msg)], [])
-                has_called = msg is not None and self.names.granularity.has_gil
-                raised = ast.Raise(_ask("after", made_error) if has_called else made_error, None)
+                said = [] if msg is None else [_ask("said", self.expr(msg))]
+                error: ast.expr = ast.Call(_name("AssertionError"), said, [])
+                if msg is not None and self.names.granularity.has_gil:
+                    error = _ask("after", error)
+                raised = ast.Raise(error, None)
                 return [ast.If(ast.UnaryOp(ast.Not(), self.test(test)), [_located(raised, node)], [])]
             case ast.Continue():
                 return [*copy.deepcopy(self.before_continue), node]
@@ -723,7 +725,7 @@ class _Function:
         arguments = [self.part(each) for each in node.args]
         keywords = [
             ast.keyword(
-                each.arg, self.expr(each.value) if each.arg is not None else _ask("unpack", self.expr(each.value))
+                each.arg, self.expr(each.value) if each.arg is not None else _ask("mapping", self.expr(each.value))
             )
             for each in node.keywords
         ]
@@ -754,6 +756,14 @@ class _Function:
         self, node: ast.Call, function: ast.expr, arguments: list[ast.expr], keywords: list[ast.keyword]
     ) -> ast.expr:
         method = "call" if self.names.granularity.has_gil else "invoke"
+        if any(each.arg is None for each in keywords):
+            held = self.temporary()
+            function = ast.NamedExpr(_store(held), function)
+            parts = [
+                each.value if each.arg is None else ast.Dict([ast.Constant(each.arg)], [each.value])
+                for each in keywords
+            ]
+            keywords = [ast.keyword(None, _tell("keywords", _name(held), *parts))]
         called: ast.expr = ast.YieldFrom(
             ast.Call(
                 ast.Attribute(_name(WALKER), method, ast.Load()),
@@ -811,7 +821,7 @@ class _Function:
             case ast.Is() | ast.IsNot():
                 if isinstance(left, ast.Constant) or isinstance(right, ast.Constant):
                     return ast.Compare(left, [operator], [right])
-                same = _tell("same", left, right)
+                same = _tell("is_the_same", left, right)
                 return same if isinstance(operator, ast.Is) else ast.UnaryOp(ast.Not(), same)
             case ast.In():
                 return _ask("contains", left, right, self.site(node, "contains"))

@@ -6,6 +6,7 @@ and `merging.py` compares them there: what is kept where a frame does not show i
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from types import CodeType, FunctionType, ModuleType
@@ -16,8 +17,9 @@ from simulator.ops import Acquire, Operation, Release
 from simulator.source.called_back import call_c, may_call_back
 from simulator.source.granularity import Granularity
 from simulator.source.here import here
-from simulator.source.shared import GIL, Frozen, Ref, Shared
+from simulator.source.shared import GIL, VALUES, Bound, Frozen, Ref, Shared
 from simulator.source.sites import Site, Visit
+from simulator.values import value_key
 
 __all__ = ["GIL", "Code", "Running", "Steps"]
 
@@ -121,8 +123,33 @@ class Running(ABC):
         return thing
 
     def same(self, one: Any, other: Any) -> bool:
-        """`one is other`, as the program sees it."""
+        """Whether two things are one, as the program sees it."""
         return self.seen(one) is self.seen(other)
+
+    def is_the_same(self, one: Any, other: Any) -> bool:
+        """`one is other` in the program. Memory holds values, and equal ones are one there."""
+        one, other = self.seen(one), self.seen(other)
+        if type(one) is not type(other) or not isinstance(one, VALUES) or _is_kept_once(one):
+            return one is other
+        if isinstance(one, Bound):
+            raise self.wrong(
+                "asks whether two methods are the same one, which cannot be followed; compare with ==", None
+            )
+        try:
+            if value_key(self._as_seen(one)) != value_key(self._as_seen(other)):
+                return False
+        except TypeError:
+            # What this thread alone has is in it: no other has made one like it.
+            return one is other
+        kind = type(one).__name__
+        self.note(f"'is' takes two {kind}s that are equal for the same one: another in its place is not noticed", None)
+        return True
+
+    def _as_seen(self, thing: Any) -> Any:
+        if isinstance(thing, tuple | frozenset):
+            kind: Any = tuple if isinstance(thing, tuple) else frozenset
+            return kind(map(self._as_seen, thing))
+        return self.seen(thing)
 
     def count_turn(self) -> None:
         """A turn of a loop. Raises ProgramError for a thread that never takes a step again."""
@@ -207,3 +234,12 @@ class Running(ABC):
     @abstractmethod
     def binary(self, name: str, left: Any, right: Any, site: int | None = None, *, in_place: bool = False) -> Steps:
         """An operator or a comparison."""
+
+
+def _is_kept_once(value: Any) -> bool:
+    """Whether Python has a value only once: a small number, an empty tuple, a letter."""
+    if isinstance(value, enum.Enum):
+        return True
+    if isinstance(value, int):
+        return -5 <= value <= 256
+    return isinstance(value, tuple | str | bytes) and len(value) <= (not isinstance(value, tuple))

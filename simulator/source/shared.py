@@ -40,6 +40,7 @@ __all__ = [
     "FIXED",
     "GENERIC",
     "GIL",
+    "VALUES",
     "Bound",
     "Frozen",
     "Inner",
@@ -69,6 +70,11 @@ FIXED = (
 )  # fmt: skip
 GIL: Final = "GIL"
 """The model's own lock, whose name no lock of the program gets."""
+VALUES = (
+    int, float, complex, str, bytes, tuple, frozenset, range, slice, decimal.Decimal, fractions.Fraction, datetime.date,
+    datetime.time, datetime.timedelta, pathlib.PurePath, uuid.UUID, *GENERIC,
+)  # fmt: skip
+"""Of which there may be several that are equal."""
 MADE = 1_000
 """Objects that all threads together may make and share."""
 KEYS = 64

@@ -256,8 +256,20 @@ def _reversed(walker: Native, site: int | None, thing: Any) -> Steps:
         walker.quiet(site)
         size = yield from _len(walker, None, seen)
         return walker.lazy(_backwards, seen, size)
-    if is_container(seen):
-        return iter(list(reversed((yield from walker.taken(seen, site)))))
+    cursor = walker.counted(seen)
+    if cursor is not None and cursor.how != "set":
+        if isinstance(cursor.over, Ref):
+            walker.note_order(cursor.over, site)
+            cursor.marked(walker.mark_of((yield from walker.all_of(cursor.over, site))))
+        else:
+            walker.quiet(site)
+            cursor.marked(walker.mark_of(cursor.over))
+        return walker.lazy(_counted_backwards, cursor)
+    if isinstance(seen, Ref) and seen.kind == "bytearray":
+        size = yield from _len(walker, site, seen)
+        return walker.lazy(_backwards, seen, size)
+    if isinstance(seen, Ref) and seen.kind in ("set", "object"):
+        raise TypeError(f"{seen.type.__name__!r} object is not reversible")
     if isinstance(seen, Ref):
         raise walker.wrong(f"goes backwards through {seen!r}, which cannot be followed", site)
     walker.quiet(site)
@@ -271,6 +283,16 @@ def _backwards(walker: Native, owner: Ref, size: int) -> Lazily:
         except IndexError:
             return
         yield Given(value)
+
+
+def _counted_backwards(walker: Native, cursor: Cursor) -> Lazily:
+    """Dicts and deques notice that they change."""
+    while True:
+        over = walker.seen(cursor.over)
+        held = (yield from walker.all_of(over, None)) if isinstance(over, Ref) else over
+        if not walker.is_there_one_before(cursor, held):
+            return
+        yield Given(cursor.value)
 
 
 def _any(walker: Native, site: int | None, iterable: Any) -> Steps:

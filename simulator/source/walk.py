@@ -214,6 +214,33 @@ class Walker(Native):
         """Whether it is a method that `total_ordering` made out of the thing's own."""
         return function.__module__ == "functools" and may_call_back(thing)
 
+    def mapping(self, thing: Any) -> Steps:
+        """What stands after `**` in a call, as a dict."""
+        thing = self.seen(thing)
+        if not isinstance(special(thing, "keys"), FunctionType):
+            return (yield from self.unpack(thing))
+        made = {}
+        keys = yield from self.iterate((yield from self.invoke(None, (yield from self.load(thing, "keys", None)))))
+        while (yield from self.advance(keys, None)):
+            key = keys.value
+            made[key] = yield from self.load_item(thing, key, None)
+        return made
+
+    def keywords(self, function: Any, /, *parts: Any) -> dict[str, Any]:
+        """The keywords of a call, put together. Raises TypeError for one that is given twice, with Python's own words."""
+        made: dict[str, Any] = {}
+        for part in parts:
+            if not isinstance(part, dict):
+                said = type_name(self.seen(part))
+                raise TypeError(f"{_said_of(function)} argument after ** must be a mapping, not {said}")
+            for key, value in part.items():
+                if not isinstance(key, str):
+                    raise TypeError("keywords must be strings")
+                if key in made:
+                    raise TypeError(f"{_said_of(function)} got multiple values for keyword argument {key!r}")
+                made[key] = value
+        return made
+
     def _make(self, site: int | None, kind: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
         """A new object: `kind(...)`."""
         refused = refused_class(kind)
@@ -552,6 +579,15 @@ class Walker(Native):
             thing = found.what
         return Given(thing)
 
+    def said(self, thing: Any) -> Steps:
+        """The message of an `assert`: what is shared, as it is now."""
+        thing = self.seen(thing)
+        if is_container(thing):
+            return (yield from self.taken(thing, None))
+        if isinstance(thing, Ref):
+            return (yield from told(str)(self, None, thing))
+        return thing
+
     def raised(self, thing: Any) -> Any:
         """What is raised: an exception that others know cannot be."""
         if isinstance(self.seen(thing), Ref):
@@ -570,3 +606,14 @@ class Walker(Native):
         if isinstance(kinds, tuple):
             return tuple(self.caught(each) for each in kinds)
         return (StopIteration, Stopped) if kinds is StopIteration else kinds
+
+
+def _said_of(function: Any) -> str:
+    """What Python calls a function whose arguments are wrong."""
+    if isinstance(function, Bound) and not isinstance(function.function, str):
+        function = function.function
+    name = getattr(function, "name" if isinstance(function, Inner) else "__qualname__", None)
+    module = getattr(function, "__module__", None)
+    if not isinstance(name, str):
+        return str(function)
+    return f"{name}()" if module in (None, "builtins") or isinstance(function, Inner) else f"{module}.{name}()"
