@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 from simulator.errors import UsageError
-from simulator.ops import Acquire, Read, Release, Update
+from simulator.ops import Acquire, Read, Release, Update, Write
 from simulator.real.force import Instrumented
 from simulator.real.forced import Difference, Forced
 from simulator.scenario import Plain
@@ -68,6 +68,9 @@ class PlainForcing:
                 continue
             if why := self._instrumented.cannot(visit):
                 return f"{run.events[visit.step - 1].where}: {why}"
+            if visit.site is None and isinstance(visit.operation, Write):
+                # What a thread made becomes shared: real threads do not see it.
+                continue
             inside = visit.site is None and isinstance(visit.operation, Read | Update)
             since = on_its_way.get(visit.thread, 0)
             others = {event.thread for event in run.events[since : visit.step - 1]} - {visit.thread}

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, ClassVar, Final, NamedTuple
 
-from simulator.errors import ProgramError, UsageError
+from simulator.errors import LimitError, ProgramError, UsageError
 from simulator.source.here import here
 from simulator.values import stable_repr
 
@@ -293,6 +293,8 @@ class Shared:
         self.places: dict[str, Place] = {}
         self.locks: dict[str, None] = {}
         self.rlocks: dict[str, None] = {}
+        self.looked_at = 0
+        """How many states were looked at to find out what is shared, once that is over."""
         self.changed = False
         """Something new has turned up: whoever runs a program over this begins again."""
         self.reshaped = False
@@ -312,6 +314,15 @@ class Shared:
         self._locations: dict[tuple[str | int, Item], str] = {}
         self._names: set[str] = set()
         self._name_everything(state, _root_name(state))
+
+    def grows(self, what: str) -> None:
+        """Say that there is more than the program knows of. Raises LimitError once it is made, for then it is too late."""
+        if self.looked_at:
+            raise LimitError(
+                f"{here()}only here it turns out {what}, deeper than the {self.looked_at:,} states that are looked at to find "
+                "out what threads share: that is a limit of ours; explore fewer threads or fewer turns of their loops"
+            )
+        self.changed = True
 
     # -- objects
 
@@ -362,7 +373,7 @@ class Shared:
         self._ways[name] = way
         if ref.kind in ("lock", "rlock"):
             (self.locks if ref.kind == "lock" else self.rlocks)[name] = None
-            self.changed = True
+            self.grows(f"that there is a lock {name}")
         return ref
 
     def _name_everything(self, state: object, root: str) -> None:
@@ -392,7 +403,7 @@ class Shared:
         self._reals[name] = ref
         if kind in ("lock", "rlock"):
             (self.locks if kind == "lock" else self.rlocks)[name] = None
-            self.changed = True
+            self.grows(f"that there is a lock {name}")
         elif kind != "object":
             self._whole.add(name)
         return ref
@@ -524,9 +535,9 @@ class Shared:
             item = Item("all", None)
         location = self.location(ref, item)
         if location not in self.memory:
+            self.grows(f"that {location} is written")
             self.memory[location] = self.initial(ref, item)
             self.places[location] = Place(ref, item)
-            self.changed = True
         return location
 
     def constant(self, ref: Ref | type | ModuleType, item: Item) -> tuple[bool, Any]:
@@ -588,8 +599,9 @@ class Shared:
         """Say that a container is one location from now on."""
         if self.is_whole(ref):
             return
+        self.grows(f"that {ref.name} is looked at or changed as a whole")
         self._whole.add(ref.name)
-        self.changed = self.reshaped = True
+        self.reshaped = True
         for location in [name for name, place in self.places.items() if place.ref is ref and place.item.how == "item"]:
             del self.memory[location], self.places[location]
 

@@ -21,7 +21,7 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from simulator.bodies import Answer, Raised, close_quietly
-from simulator.errors import InternalError, ProgramError, SimulatorError, UsageError, nearest
+from simulator.errors import InternalError, LimitError, ProgramError, SimulatorError, UsageError, nearest
 from simulator.machine import Machine
 from simulator.ops import Acquire, Add, Operation, Read, Release, TryAcquire, Update, Write, operation_key
 from simulator.program import Program
@@ -125,6 +125,7 @@ class Threads:
                 if not self.shared.changed:
                     raise
             if not self.shared.changed:
+                self.shared.looked_at = LOOK
                 return replace(program, notes=self.notes)
             if self.named and not was_named:
                 self.shared.forget_made()
@@ -209,6 +210,8 @@ class Threads:
         except GeneratorExit:
             walker.holds_gil(False)
             raise
+        except LimitError as error:
+            raise LimitError(f"{error} ({walker.called})") from None
         except ProgramError as error:
             raise error if walker.called in str(error) else ProgramError(f"{error} ({walker.called})") from None
         finally:
@@ -386,8 +389,8 @@ class Threads:
     def ask_for_names(self) -> None:
         """Say that threads have to be told from each other."""
         if not self.named:
+            self.shared.grows("that threads have to be told apart")
             self.named = True
-            self.shared.changed = True
 
     def module_of(self, code: CodeType) -> ModuleType:
         """The module whose globals a code's are."""
