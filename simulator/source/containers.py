@@ -465,23 +465,17 @@ class Containers(Attributes):
         if (yield from self.change(owner, "list.put", (tuple(ordered),), {}, None)):
             raise ValueError("list modified during sort")
 
-    def sorted(self, items: Any, keywords: dict[str, Any], site: int | None, one: Any = sorted) -> Steps:
-        """`sorted`, `min` and `max` with a key that is Python code."""
+    def sorted(self, items: Any, keywords: dict[str, Any], site: int | None) -> Steps:
+        """`sorted` with a key that is Python code."""
         keys = []
         for each in items:
             keys.append((yield from self.invoke(None, keywords["key"], each)))
-        return self._by_keys(list(items), keys, keywords, one)
+        return self._by_keys(list(items), keys, keywords)
 
-    def _by_keys(self, items: list[Any], keys: list[Any], keywords: dict[str, Any], one: Any) -> Any:
+    def _by_keys(self, items: list[Any], keys: list[Any], keywords: dict[str, Any]) -> list[Any]:
         numbers = range(len(items))
-        if one is sorted:
-            ordered = sorted(numbers, key=keys.__getitem__, reverse=bool(keywords.get("reverse")))
-            return [items[number] for number in ordered]
-        if not items and "default" in keywords:
-            return keywords["default"]
-        if not items:
-            return one(items)
-        return items[one(numbers, key=keys.__getitem__)]
+        ordered = self.in_c(_sorted, keys, numbers, bool(keywords.get("reverse")))
+        return [items[number] for number in ordered]
 
     # -- what is in it
 
@@ -541,3 +535,7 @@ class Containers(Attributes):
 def is_mutable(factory: Any) -> bool:
     """Whether what a factory makes can be changed, so that it has to be shared first."""
     return factory in (list, dict, set, collections.deque)
+
+
+def _sorted(keys: list[Any], numbers: range, reverse: bool) -> list[int]:
+    return sorted(numbers, key=keys.__getitem__, reverse=reverse)

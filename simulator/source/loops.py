@@ -46,6 +46,11 @@ class Cursor:
         self.mark = mark
         return self
 
+    def after(self, index: int) -> Cursor:
+        """Itself, some items further on."""
+        self.index = index
+        return self
+
     def put(self, value: Any) -> bool:
         """The next value is there."""
         self.value = value
@@ -230,6 +235,25 @@ class Loops(Containers):
             "depends on how Python keeps it, which cannot be followed",
             None,
         )
+
+    # -- what C code goes through
+
+    def before_code(self, thing: Any, site: int | None, runs: Callable[[Any], bool]) -> Steps:
+        """What C code has of a shared container before it first calls Python code, and the loop that goes on from there.
+
+        Without such code it sees all of it in one go, and there is no loop.
+        """
+        cursor = self._counted(thing) or Cursor("list", thing)
+        held = yield from self.all_of(cursor.over, site)
+        items = list(self._viewed(held, cursor.how) if isinstance(held, dict) else held)
+        number = self._first_of(items, runs)
+        if number is None:
+            return items, None
+        self.note_order(cursor.over, site)
+        return items[: number + 1], cursor.marked(_mark(held)).after(number + 1)
+
+    def _first_of(self, items: list[Any], runs: Callable[[Any], bool]) -> int | None:
+        return next((number for number, each in enumerate(items) if runs(each)), None)
 
     # -- what is put in one by one
 

@@ -83,6 +83,8 @@ class Native(Locks):
             self.quiet(site)
             owner[:] = yield from self.sorted(owner, keywords, site)
             return None
+        if is_one_of(function, (min, max)) and self._asks_code(arguments, keywords):
+            return (yield from self._best(site, function, arguments, keywords))
         if isinstance(owner, CONTAINERS) and self._is_one_by_one(self._name(function), arguments):
             return (yield from self.one_by_one(site, owner, function.__name__, arguments, keywords))
         known = self.seen(owner)
@@ -98,13 +100,53 @@ class Native(Locks):
         else:
             yield from self._prepare(function, owner, given, site)
             self._check(function, owner, [*given, *named.values()], site)
-            if is_one_of(function, (sorted, min, max)) and keywords.get("key") is not None:
-                items = given[0] if len(given) == 1 else given
-                result = yield from self.sorted(items, keywords, site, one=function)
+            if is_one_of(function, (sorted,)) and keywords.get("key") is not None:
+                result = yield from self.sorted(given[0], keywords, site)
             else:
                 keeps = isinstance(owner, CONTAINERS) or is_one_of(function, _KEEPING)
                 result = self._run(function, [self.mine(each) for each in given] if keeps else given, named)
         return result
+
+    def _asks_code(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> bool:
+        """Whether `min` or `max` may ask Python code, for keys or which of two is less."""
+        if keywords.get("key") is not None or len(arguments) != 1:
+            return keywords.get("key") is not None or any(map(is_ours, map(self.seen, arguments)))
+        seen = self.seen(arguments[0])
+        return is_container(seen) or (isinstance(seen, list | tuple) and any(map(is_ours, map(self.seen, seen))))
+
+    def _best(self, site: int | None, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
+        """`min` and `max`, item by item."""
+        key = keywords.get("key")
+        items: list[Any] = list(arguments)
+        cursor: Any = None
+        if len(arguments) == 1:
+            seen = self.seen(arguments[0])
+            if is_container(seen) and not isinstance(special(seen, "__iter__"), FunctionType):
+                items, cursor = yield from self.before_code(seen, site, is_ours if key is None else _always)
+            else:
+                self.quiet(site)
+                items, cursor = [], (yield from self.iterate(seen))
+        else:
+            self.quiet(site)
+        number = 0
+        best: Any = None
+        best_key: Any = None
+        while number < len(items) or (cursor and (yield from self.advance(cursor, None))):
+            item = items[number] if number < len(items) else cursor.value
+            value = item if key is None else (yield from self.invoke(None, key, item))
+            if number == 0 or (
+                yield from self.truth(
+                    (yield from self.binary(self._than(function), value, best_key)),
+                )
+            ):
+                best, best_key = item, value
+            number += 1
+        if number == 0:
+            return keywords["default"] if "default" in keywords else function([])
+        return best
+
+    def _than(self, function: Any) -> str:
+        return "lt" if function is min else "gt"
 
     def _name(self, function: Any) -> str:
         return getattr(function, "__name__", "")
@@ -367,7 +409,13 @@ def _is_tuple_maker(function: Any) -> bool:
     return isinstance(function, type) and issubclass(function, tuple) and hasattr(function, "_fields")
 
 
+def _always(_: Any) -> bool:
+    return True
+
+
 def _is_callback(thing: Any) -> bool:
+    if isinstance(thing, functools.partial):
+        return _is_callback(thing.func)
     return isinstance(thing, Inner | Bound | FunctionType | MethodType)
 
 

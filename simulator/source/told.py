@@ -21,6 +21,7 @@ from simulator.source.kinds import (
     is_container,
     is_hashable,
     is_of_python,
+    is_ours,
     is_private_object,
     special,
 )
@@ -307,12 +308,14 @@ def _first(walker: Native, site: int | None, iterable: Any, settles: bool, funct
     """`any` and `all` stop at the first item that settles it."""
     seen = walker.seen(iterable)
     if is_container(seen) and not isinstance(special(seen, "__iter__"), FunctionType):
-        held = yield from walker.taken(seen, site)
-        cursor = yield from walker.iterate(list(held))
+        items, cursor = yield from walker.before_code(seen, site, is_ours)
+        for each in items:
+            if (yield from walker.truth(each)) == settles:
+                return settles
     else:
         walker.quiet(site)
         cursor = yield from walker.iterate(seen)
-    while (yield from walker.advance(cursor, None)):
+    while cursor and (yield from walker.advance(cursor, None)):
         if (yield from walker.truth(cursor.value)) == settles:
             return settles
     return not settles
@@ -403,6 +406,8 @@ def _text(walker: Native, site: int | None, thing: Any, names: tuple[str, ...], 
         if isinstance(function, FunctionType) and is_of_python(seen.type if isinstance(seen, Ref) else type(seen)):
             walker.quiet(site)
             return (yield from walker.follow(function, (seen,), {}, None))
+    if _is_shown_live(seen):
+        return (yield from _shown_live(walker, site, seen))
     if is_container(seen):
         seen = yield from walker.taken(seen, site)
     else:
@@ -423,6 +428,49 @@ def _has_texts(container: Any) -> bool:
         or (isinstance(each, list | tuple | dict | set) and _has_texts(each))
         for each in parts
     )
+
+
+def _is_shown_live(thing: Any) -> bool:
+    """Whether C code goes through a container while it asks for texts: others are copied first."""
+    return isinstance(thing, Ref) and thing.kind in ("list", "dict") and not is_of_python(thing.type)
+
+
+def _shown_live(walker: Native, site: int | None, thing: Ref) -> Steps:
+    view: Any = View(thing, "items") if thing.kind == "dict" else thing
+    items, cursor = yield from walker.before_code(view, site, _has_text)
+    if not cursor:
+        return walker.in_c(repr, _like(thing, items))
+    shown = []
+    for each in items:
+        shown.append((yield from _part(walker, each, thing)))
+    while (yield from _advance(walker, cursor, thing)):
+        shown.append((yield from _part(walker, cursor.value, thing)))
+    return _between(_like(thing, items), ", ".join(shown), len(shown))
+
+
+def _like(thing: Ref, items: list[Any]) -> Any:
+    return dict(items) if thing.kind == "dict" else items
+
+
+def _part(walker: Native, item: Any, inside: Ref) -> Steps:
+    if inside.kind == "list":
+        return (yield from _text(walker, None, item, ("__repr__",), repr))
+    key = yield from _text(walker, None, item[0], ("__repr__",), repr)
+    value = yield from _text(walker, None, item[1], ("__repr__",), repr)
+    return f"{key}: {value}"
+
+
+def _advance(walker: Native, cursor: Cursor, thing: Ref) -> Steps:
+    try:
+        return (yield from walker.advance(cursor, None))
+    except RuntimeError:
+        raise walker.wrong(
+            f"shows {thing!r}, which others change while Python code says what is in it: it cannot be followed", None
+        ) from None
+
+
+def _has_text(thing: Any) -> bool:
+    return _has_texts([thing])
 
 
 def _inside(walker: Native, container: Any) -> Steps:

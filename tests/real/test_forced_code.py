@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
@@ -99,3 +100,63 @@ def test_real_threads_do_the_same_in_every_interleaving(method: Callable[[Shop],
     assert runs
     assert set(differences) == {"None"}
     assert LOG == [0]
+
+
+def nothing_yet() -> list[int]:
+    return []
+
+
+class Lists:
+    """What C code does to containers in several steps, or together with Python code."""
+
+    def __init__(self) -> None:
+        self.items = [2, 1]
+        self.table: dict[int, int] = {}
+        self.lists: defaultdict[str, list[int]] = defaultdict(list)
+        self.made: defaultdict[str, list[int]] = defaultdict(nothing_yet)
+        self.last = 0
+
+    def makes_a_missing_list(self) -> None:
+        self.lists["k"].append(1)
+
+    def has_python_make_it(self) -> None:
+        self.made["k"].append(1)
+
+    def sorts_by_python(self) -> None:
+        self.items.sort(key=lambda item: -item)
+
+    def extends_by_python(self) -> None:
+        self.items.extend(item for item in (3, 4))
+
+    def extends_by_what_it_reads(self) -> None:
+        self.items.extend(self.last for _ in (3, 4))
+
+    def updates_by_python(self) -> None:
+        self.table.update((item, 1) for item in (3, 4))
+
+    def goes_through_a_generator_expression(self) -> None:
+        for item in (item for item in self.items):
+            self.last = item
+
+    def goes_backwards(self) -> None:
+        for key in reversed(self.table):
+            self.last = key
+        self.table[self.last] = 1
+
+    def finds_the_greatest_by_python(self) -> None:
+        self.last = max(self.items, key=lambda item: -item)
+        self.items.append(self.last)
+
+
+LISTS = [value for name, value in vars(Lists).items() if callable(value) and not name.startswith("_")]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("method", LISTS, ids=lambda method: method.__name__)
+def test_real_threads_do_the_same_to_containers(method: Callable[[Lists], None]) -> None:
+    threads = Threads(Plain(Lists, lambda lists: {"one": partial(method, lists), "other": partial(method, lists)}))
+    with PlainForcing(threads) as forcing:
+        runs = [run for run in islice(explore(threads.program, scheduler="naive"), 100) if not forcing.cannot(run)]
+        differences = {str(forcing.force(run)[1]) for run in runs}
+    assert runs
+    assert differences == {"None"}
