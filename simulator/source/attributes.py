@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import enum
-import inspect
 import types
 from abc import abstractmethod
 from types import FunctionType, ModuleType
@@ -22,6 +21,7 @@ from simulator.source.kinds import (
     is_descriptor,
     is_of_python,
     is_slot,
+    of_class,
     say,
     special,
     type_name,
@@ -109,7 +109,7 @@ class Attributes(Sharing):
             return Found("value", self._opaque_method(owner, name, site))
         if isinstance(special(owner, "__getattribute__"), FunctionType):
             raise self.wrong(f"looks into {owner!r}, whose __getattribute__ cannot be followed", site)
-        attribute = inspect.getattr_static(owner.type, name, ABSENT)
+        attribute = of_class(owner.type, name, ABSENT)
         if isinstance(attribute, property):
             return self._got(attribute, owner, owner.type, name)
         if owner.kind != "object" and isinstance(attribute, FunctionType) and not is_of_python(owner.type):
@@ -125,7 +125,7 @@ class Attributes(Sharing):
 
     def _opaque_method(self, owner: Ref, name: str, site: int | None) -> Bound:
         """What C code, or the library, does with a state that nobody sees: its methods are known or refused when called."""
-        attribute = inspect.getattr_static(owner.type, name, ABSENT)
+        attribute = of_class(owner.type, name, ABSENT)
         if owner.kind == "opaque" and not callable(attribute):
             raise self.wrong(f"asks for {name!r} of {owner!r}, {say_kind(owner)}, which cannot be followed", site)
         return Bound(name, owner)
@@ -161,7 +161,7 @@ class Attributes(Sharing):
         if isinstance(owner, type):
             return Found("value", getattr(owner, name))
         kind = type_of(owner)
-        fallback = inspect.getattr_static(kind, "__getattr__", None)
+        fallback = of_class(kind, "__getattr__")
         if isinstance(fallback, FunctionType):
             return Found("call", fallback, (owner, name))
         raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
@@ -220,7 +220,7 @@ class Attributes(Sharing):
             return Found("value", kind)
         if isinstance(special(owner, "__getattribute__"), FunctionType):
             raise self.wrong(f"looks into {say(owner)}, whose __getattribute__ cannot be followed", site)
-        attribute = inspect.getattr_static(kind, name, ABSENT)
+        attribute = of_class(kind, name, ABSENT)
         if isinstance(attribute, property):
             return self._got(attribute, owner, kind, name)
         held = attributes(owner)
@@ -278,8 +278,8 @@ class Attributes(Sharing):
             return None, ()
         kind = type_of(owner)
         self._refuse_opaque(owner, name, "sets", site)
-        attribute = inspect.getattr_static(kind, name, None)
-        own = inspect.getattr_static(kind, "__setattr__", None)
+        attribute = of_class(kind, name)
+        own = of_class(kind, "__setattr__")
         if isinstance(own, FunctionType):
             if _is_frozen(kind):
                 raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
@@ -327,8 +327,8 @@ class Attributes(Sharing):
             return None, ()
         kind = type_of(owner)
         self._refuse_opaque(owner, name, "deletes", site)
-        attribute = inspect.getattr_static(kind, name, None)
-        own = inspect.getattr_static(kind, "__delattr__", None)
+        attribute = of_class(kind, name)
+        own = of_class(kind, "__delattr__")
         if isinstance(own, FunctionType):
             if _is_frozen(kind):
                 raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")

@@ -46,8 +46,10 @@ def _init(walker: Native, function: Any, made: Any, *arguments: Any, **keywords:
     function(recorder, *arguments, **keywords)
     held = vars(recorder)
     finish = held.pop("finish")
+    # A frozen one is filled past its own `__setattr__`.
+    store = walker.store_raw if type_of(made).__dataclass_params__.frozen else walker.store
     for name, value in held.items():
-        yield from walker.store_raw(made, name, value, None)
+        yield from store(made, name, value, None)
     for given in finish:
         after = type_of(made).__post_init__
         yield from walker.follow(after, (made, *given), {}, None)

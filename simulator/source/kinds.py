@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import inspect
 import sys
 import types
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -18,10 +17,12 @@ from simulator.source.shared import ABSENT, FIXED, Bound, Inner, Ref
 
 __all__ = [
     "Me",
+    "Said",
     "Stopped",
     "Super",
     "View",
     "bound",
+    "has_own_comparison",
     "is_absent",
     "is_container",
     "is_descriptor",
@@ -36,6 +37,7 @@ __all__ = [
     "is_slot",
     "may_be_compared",
     "name_of",
+    "of_class",
     "say",
     "special",
     "type_name",
@@ -45,6 +47,7 @@ __all__ = [
 _FOLLOWED_KINDS = ("list", "dict", "set", "deque", "bytearray")
 _VALUES = {"fractions", "decimal", "datetime", "pathlib", "enum", "re", "collections", "builtins", "simulator", "types"}
 """Modules whose classes stand for values, or are C code: their methods are run, not followed."""
+_COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made when the program runs, by a class statement for instance
 
 
@@ -74,6 +77,16 @@ class Stopped(Exception):
 Stopped.__name__ = Stopped.__qualname__ = "StopIteration"
 
 
+class Said:
+    """Stands in a container for a thing whose text is known already, while Python writes the container."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
 class Me:
     """`threading.current_thread()`."""
 
@@ -94,7 +107,15 @@ def type_of(thing: Any) -> Any:
 
 def special(thing: Any, name: str) -> Any:
     """A method that Python looks up on the class; None where there is none."""
-    return inspect.getattr_static(type_of(thing), name, None)
+    return of_class(type_of(thing), name)
+
+
+def of_class(kind: Any, name: str, default: Any = None) -> Any:
+    """What a class and its bases have by a name, as it stands there. What its metaclass has is no business of instances."""
+    for base in kind.__mro__:
+        if name in vars(base):
+            return vars(base)[name]
+    return default
 
 
 def is_shared(thing: Any) -> bool:
@@ -117,6 +138,11 @@ def is_ours(thing: Any) -> bool:
 def is_private_object(thing: Any) -> bool:
     """Whether a thing is an instance of a Python class that only this thread knows."""
     return is_of_python(type(thing)) and not isinstance(thing, BaseException | enum.Enum)
+
+
+def has_own_comparison(thing: Any) -> bool:
+    """Whether Python code says how a thing that only this thread knows is compared."""
+    return is_private_object(thing) and any(isinstance(special(thing, name), FunctionType) for name in _COMPARISONS)
 
 
 def is_of_python(kind: Any) -> bool:

@@ -14,7 +14,20 @@ from types import MethodType, ModuleType
 from typing import Any
 
 from simulator.ops import show_value
-from simulator.source.shared import ABSENT, Bound, Frozen, Item, Place, Ref, Shared, attributes, empty, fill, freeze
+from simulator.source.shared import (
+    ABSENT,
+    Bound,
+    Frozen,
+    Item,
+    Place,
+    Ref,
+    Shared,
+    attributes,
+    empty,
+    fill,
+    freeze,
+    remade,
+)
 from simulator.values import value_key
 
 __all__ = ["Mirror"]
@@ -55,8 +68,7 @@ class Mirror:
                 getattr(owner, value.function) if isinstance(value.function, str) else MethodType(value.function, owner)
             )
         if isinstance(value, tuple):
-            parts = map(self.real, value)
-            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+            return remade(value, map(self.real, value))
         if isinstance(value, frozenset):
             return frozenset(map(self.real, value))
         if isinstance(value, Frozen):

@@ -15,7 +15,7 @@ from simulator.errors import ProgramError
 from simulator.ops import Acquire, Operation, Release
 from simulator.source.granularity import Granularity
 from simulator.source.here import here
-from simulator.source.shared import Frozen, Ref, Shared
+from simulator.source.shared import Frozen, Ref, Shared, remade
 from simulator.source.sites import Site, Visit
 
 __all__ = ["GIL", "Code", "Running", "Steps"]
@@ -114,10 +114,10 @@ class Running(ABC):
                         return made
             elif isinstance(thing, Frozen):
                 return Frozen(thing.type, self.mine(thing.items), thing.extra)
-            elif type(thing) in (tuple, list, frozenset):
+            elif type(thing) in (list, frozenset) or isinstance(thing, tuple):
                 parts = [self.mine(each) for each in thing]
                 if any(part is not each for part, each in zip(parts, thing, strict=True)):
-                    return type(thing)(parts)
+                    return remade(thing, parts) if isinstance(thing, tuple) else type(thing)(parts)
         return thing
 
     def same(self, one: Any, other: Any) -> bool:

@@ -48,6 +48,7 @@ __all__ = [
     "empty",
     "fill",
     "freeze",
+    "remade",
     "thaw",
 ]
 
@@ -111,12 +112,20 @@ class Ref:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if isinstance(other, Ref | int | float | str | tuple) and self._is_compared_by_value():
+        if self._may_equal(other):
             self._unseen()
         return False
 
     def __hash__(self) -> int:
         return object.__hash__(self)
+
+    def _may_equal(self, other: object) -> bool:
+        """Whether only a look at what is in both can tell."""
+        if isinstance(other, Ref):
+            return self._is_compared_by_value() or other._is_compared_by_value()
+        if isinstance(inspect.getattr_static(self.type, "__eq__", None), FunctionType):
+            return other is not None and not isinstance(other, _Absent | Frozen | type)
+        return self._is_compared_by_value() and isinstance(other, (*CONTAINERS, frozenset, bytes))
 
     def _is_compared_by_value(self) -> bool:
         return self.kind in ("list", "dict", "set", "deque", "bytearray") or isinstance(
@@ -311,7 +320,7 @@ class Shared:
             )
             if all(mine is each for mine, each in zip(items, real, strict=True)):
                 return real
-            return type(real)(*items) if hasattr(real, "_fields") else items
+            return remade(real, items)
         if isinstance(real, frozenset):
             return frozenset(self.value(each, f"{name}.item") for each in real)
         if isinstance(real, MethodType):
@@ -583,6 +592,11 @@ def _is_set(member: types.MemberDescriptorType, real: object) -> bool:
     except AttributeError:
         return False
     return True
+
+
+def remade(real: tuple[Any, ...], items: Iterable[Any]) -> Any:
+    """A tuple of the same class with other items. No method written in Python is called for it."""
+    return tuple.__new__(type(real), items)
 
 
 def _root_name(state: object) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from simulator.ops import Write
 from simulator.source.kinds import is_fixed, is_of_python, is_same, say
 from simulator.source.running import Running, Steps
-from simulator.source.shared import CONTAINERS, Frozen, Item, Ref, attributes, freeze
+from simulator.source.shared import CONTAINERS, Frozen, Item, Ref, attributes, freeze, remade
 
 __all__ = ["Sharing"]
 
@@ -70,4 +70,4 @@ class Sharing(Running):
     def _rebuilt(self, thing: Any, parts: Sequence[Any]) -> Any:
         if all(map(is_same, parts, thing)):
             return thing
-        return type(thing)(*parts) if hasattr(thing, "_fields") else type(thing)(parts)
+        return remade(thing, parts) if isinstance(thing, tuple) else frozenset(parts)

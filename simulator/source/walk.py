@@ -11,7 +11,7 @@ could not be compared.
 
 from __future__ import annotations
 
-import inspect
+import collections
 import operator
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +29,7 @@ from simulator.source.kinds import (
     is_ours,
     is_same,
     is_shared,
+    of_class,
     special,
     type_name,
     type_of,
@@ -42,6 +43,7 @@ from simulator.source.told import is_told, told
 
 __all__ = ["GIL", "Code", "Steps", "Walker"]
 
+BUILTIN = (list, tuple, dict, collections.deque)
 _GETTERS = (operator.attrgetter, operator.itemgetter, operator.methodcaller)
 
 
@@ -203,25 +205,28 @@ class Walker(Native):
         refused = refused_class(kind)
         if refused is not None:
             raise self.wrong(f"makes a {kind.__module__}.{kind.__qualname__}{refused}", site)
-        if isinstance(inspect.getattr_static(kind, "__del__", None), FunctionType):
+        if isinstance(of_class(kind, "__del__"), FunctionType):
             raise self.wrong(
                 f"makes a {kind.__qualname__}, whose __del__ Python calls whenever it likes: it cannot be followed",
                 site,
             )
         called = special(kind, "__call__")
-        new = inspect.getattr_static(kind, "__new__", None)
+        new = of_class(kind, "__new__")
         if not is_of_python(kind) or self._is_made_natively(kind, called, new):
             return (yield from self.native(site, kind, arguments, keywords))
         if isinstance(called, FunctionType):
             raise self.wrong(f"makes a {kind.__qualname__}, whose metaclass cannot be followed", site)
         self.quiet(site)
-        if isinstance(new, staticmethod):
+        is_value = self._is_value_class(kind, new)
+        if is_value:
+            made = yield from self._new_value(site, kind, arguments, keywords)
+        elif isinstance(new, staticmethod):
             made = yield from self.follow(new.__func__, (kind, *arguments), keywords, site)
         else:
             made = self._new(kind, arguments)
         if not issubclass(type_of(self.seen(made)), kind):
             return made
-        init = inspect.getattr_static(kind, "__init__", None)
+        init = of_class(kind, "__init__")
         if isinstance(init, FunctionType):
             result = yield from self.follow(init, (made, *arguments), keywords, site)
             self._nothing_else(result)
@@ -230,20 +235,43 @@ class Walker(Native):
             for each in arguments:
                 given.append((yield from self.unpack(each)))
             kind.__init__(made, *given, **keywords)
-        elif (arguments or keywords) and not isinstance(new, staticmethod) and not isinstance(made, BaseException):
+        elif (arguments or keywords) and not (
+            is_value or isinstance(new, staticmethod) or isinstance(made, BaseException)
+        ):
             raise TypeError(f"{kind.__name__}() takes no arguments")
         return made
+
+    def _is_value_class(self, kind: type, new: Any) -> bool:
+        """Whether instances of a class of one's own are builtin values, complete once they are there: numbers, tuples."""
+        return issubclass(kind, (int, float, complex, str, bytes, tuple, frozenset)) and not isinstance(
+            new, staticmethod
+        )
+
+    def _new_value(self, site: int | None, kind: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
+        """What C code makes of the arguments, at once."""
+        given = []
+        for each in arguments:
+            if issubclass(kind, tuple | frozenset):
+                given.append((yield from self.unpack(each)))
+            elif issubclass(kind, str) and is_ours(self.seen(each)) and len(arguments) == 1:
+                given.append((yield from told(str)(self, None, each)))
+            elif is_shared(self.seen(each)):
+                raise self.wrong(f"makes a {kind.__qualname__} of {self.seen(each)!r}, which cannot be followed", site)
+            else:
+                given.append(each)
+        return kind.__new__(kind, *given, **keywords)
 
     def _is_made_natively(self, kind: type, called: Any, new: Any) -> bool:
         """An enum's member by its value, a named tuple, an exception without any code of its own."""
         if hasattr(kind, "__members__"):
             return True
         if issubclass(kind, BaseException):
-            init = inspect.getattr_static(kind, "__init__", None)
+            init = of_class(kind, "__init__")
             return not isinstance(init, FunctionType) and not isinstance(new, staticmethod)
         if isinstance(new, staticmethod):
             function: Any = new.__func__
-            return hasattr(kind, "_fields") or self.code.is_library(function)
+            is_generated = hasattr(kind, "_fields") and function.__code__.co_filename.startswith("<string")
+            return is_generated or self.code.is_library(function)
         return isinstance(new, FunctionType)
 
     def _new(self, kind: Any, arguments: tuple[Any, ...]) -> Any:
@@ -383,7 +411,8 @@ class Walker(Native):
     def binary(self, name: str, left: Any, right: Any, site: int | None = None, *, in_place: bool = False) -> Steps:
         """An operator or a comparison."""
         left, right = self.seen(left), self.seen(right)
-        if not (is_ours(left) or is_ours(right)):
+        is_comparison = operators.is_comparison(name)
+        if not (is_ours(left) or is_ours(right) or (is_comparison and self.is_walked(left, right))):
             self.quiet(site)
             return self._natively(name, left, right)
         for one, other, method in self._asked_in_turn(name, left, right):
@@ -407,7 +436,12 @@ class Walker(Native):
                     at = None
                 else:
                     taken.append(self.mine(each))
+            if is_comparison:
+                return (yield from self.compared(name, *taken))
             return self._natively(name, *taken, in_place=in_place)
+        if is_comparison and isinstance(left, BUILTIN) and isinstance(right, BUILTIN):
+            self.quiet(site)
+            return (yield from self.compared(name, left, right))
         self.quiet(site)
         return self._compared(name, left, right, in_place)
 
@@ -421,17 +455,30 @@ class Walker(Native):
         second = (right, left, f"__{operators.swapped(name)}__")
         if mine is others:
             return [first, second] if operators.is_comparison(name) else [first]
-        if issubclass(others, mine) and special(right, second[2]) is not special(left, second[2]):
+        is_asked_first = operators.is_comparison(name) or special(right, second[2]) is not special(left, second[2])
+        if issubclass(others, mine) and is_asked_first:
             return [second, first]
         return [first, second]
 
     def _compared(self, name: str, left: Any, right: Any, in_place: bool) -> Any:
         """What is left where no method of Python code says anything."""
         if name in ("eq", "ne"):
-            return (left is right) == (name == "eq")
+            said = self._said_by_c_code(name, left, right)
+            return (left is right) == (name == "eq") if said is NotImplemented else said
         if is_shared(left) or is_shared(right):
             raise TypeError(operators.unsupported(name, type_name(left), type_name(right), in_place=in_place))
         return self._natively(name, left, right, in_place=in_place)
+
+    def _said_by_c_code(self, name: str, left: Any, right: Any) -> Any:
+        """What the builtin says that a class of this thread's own is made of: a number, a text."""
+        for one, other, method in self._asked_in_turn(name, left, right):
+            function = special(one, method)
+            is_plain = function in (getattr(object, method), None) or isinstance(function, FunctionType)
+            if not (is_plain or is_shared(one) or is_shared(other)):
+                said = function(one, other)
+                if said is not NotImplemented:
+                    return said
+        return NotImplemented
 
     def augment(self, name: str, old: Any, value: Any, site: int, owner: Any) -> Steps:
         """The arithmetic of `x += value`, a step of its own where x is shared and every operation counts."""
@@ -496,6 +543,10 @@ class Walker(Native):
         return False
 
     # -- the rest
+
+    def text(self, thing: Any) -> Steps:
+        """`repr(thing)`."""
+        return (yield from told(repr)(self, None, thing))
 
     def shown(self, thing: Any, conversion: int) -> Steps:
         """Something in an f-string, after `!r`, `!s` or `!a`."""
