@@ -18,10 +18,12 @@ from simulator.source.kinds import (
     View,
     bound,
     is_absent,
+    is_data_descriptor,
     is_descriptor,
     is_of_python,
     is_slot,
     of_class,
+    python_type,
     say,
     special,
     type_name,
@@ -63,10 +65,21 @@ class Attributes(Sharing):
             self.is_at(site)
             found = self._read(self.mine((yield Read(found.what))), found, owner, name, site)
         if found.how == "call":
-            return (yield from self.follow(found.what, found.arguments, {}, None))
+            try:
+                return (yield from self.follow(found.what, found.arguments, {}, None))
+            except AttributeError:
+                fallback = self._fallback(owner, found)
+                if fallback is None:
+                    raise
+            return (yield from self.follow(fallback, (owner, name), {}, None))
         if found.how == "whole":
             return getattr((yield from self.all_of(owner, site)), name)
         return found.what
+
+    def _fallback(self, owner: Any, found: Found) -> Any:
+        """The `__getattr__` that is asked when a property has raised AttributeError; None where there is none."""
+        fallback = special(owner, "__getattr__") if not isinstance(owner, Super) else None
+        return fallback if isinstance(fallback, FunctionType) and found.what is not fallback else None
 
     @abstractmethod
     def all_of(self, owner: Ref, site: int | None, *key: Any) -> Steps:
@@ -85,8 +98,10 @@ class Attributes(Sharing):
             raise self.wrong(f"asks for {name!r} of the {owner.which}() of {owner.ref}, which cannot be followed", site)
         if isinstance(owner, Bound | Inner):
             function = owner.function
-            if name == "__name__" and isinstance(owner, Inner):
-                return Found("value", owner.name)
+            if name == "__class__":
+                return Found("value", python_type(owner))
+            if isinstance(owner, Inner) and name in ("__name__", "__qualname__"):
+                return Found("value", owner.name if name == "__qualname__" else owner.name.rpartition(".")[2])
             if isinstance(function, str) or not hasattr(function, name):
                 raise self.wrong(f"asks for {name!r} of {say(owner)}, which cannot be followed", site)
             return Found("value", getattr(function, name))
@@ -98,7 +113,7 @@ class Attributes(Sharing):
             return self._look(owner, owner.__mro__, name, site)
         if is_of_python(type(owner)):
             return self._find_private(owner, name, site)
-        return Found("value", getattr(owner, name))
+        return Found("value", python_type(owner) if name == "__class__" else getattr(owner, name))
 
     def _find_shared(self, owner: Ref, name: str, site: int | None) -> Found:
         if name == "__class__":
@@ -112,6 +127,8 @@ class Attributes(Sharing):
         attribute = of_class(owner.type, name, ABSENT)
         if isinstance(attribute, property):
             return self._got(attribute, owner, owner.type, name)
+        if is_data_descriptor(attribute):
+            return self._look(owner, owner.type.__mro__, name, site)
         if owner.kind != "object" and isinstance(attribute, FunctionType) and not is_of_python(owner.type):
             # Counter, OrderedDict …: what its methods do is one step, whether they are C code or not.
             return Found("value", Bound(name, owner))
@@ -223,6 +240,8 @@ class Attributes(Sharing):
         attribute = of_class(kind, name, ABSENT)
         if isinstance(attribute, property):
             return self._got(attribute, owner, kind, name)
+        if is_data_descriptor(attribute):
+            return self._look(owner, kind.__mro__, name, site)
         held = attributes(owner)
         if name in held:
             value = held[name]
@@ -269,6 +288,11 @@ class Attributes(Sharing):
         if isinstance(owner, (*FIXED, tuple, frozenset)):
             raise self.wrong(
                 f"{does} of {say(owner)}, which is taken for a value that never changes; give it to an object of your own",
+                site,
+            )
+        if isinstance(owner, BaseException) and self.known_error(owner) is not None:
+            raise self.wrong(
+                f"{does} of {say(owner)} that others know: an exception is taken for a value that does not change then",
                 site,
             )
 

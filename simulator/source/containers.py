@@ -464,7 +464,9 @@ class Containers(Comparing):
             return or_default(value, arguments[1] if len(arguments) > 1 else None)
         if name == "setdefault":
             default = yield from self.share(arguments[1] if len(arguments) > 1 else None, site)
-            return or_default((yield from self._update_item(owner, item, site, or_default, default)), default)
+            return or_default(
+                (yield from self._update_item(owner, item, site, or_default, default)), self.mine(default)
+            )
         if len(arguments) == 1:
             return (yield from self._update_item(owner, item, site, removal(KeyError, key)))
         return or_default((yield from self._update_item(owner, item, site, gone)), arguments[1])

@@ -6,9 +6,11 @@ walker's generators may not ask for identity (`walk.py`).
 
 from __future__ import annotations
 
+import collections
 import enum
 import functools
 import sys
+import threading
 import types
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
@@ -25,6 +27,7 @@ __all__ = [
     "has_own_comparison",
     "is_absent",
     "is_container",
+    "is_data_descriptor",
     "is_descriptor",
     "is_fixed",
     "is_hashable",
@@ -38,6 +41,7 @@ __all__ = [
     "may_be_compared",
     "name_of",
     "of_class",
+    "python_type",
     "say",
     "special",
     "type_name",
@@ -103,6 +107,20 @@ class Me:
 def type_of(thing: Any) -> Any:
     """The class of a thing, shared or not."""
     return thing.type if isinstance(thing, Ref) else type(thing)
+
+
+def python_type(thing: Any) -> Any:
+    """The class that Python's own object has, for which a thing of ours stands."""
+    if isinstance(thing, Ref):
+        return thing.type
+    if isinstance(thing, Inner):
+        return FunctionType
+    if isinstance(thing, Bound):
+        return BuiltinFunctionType if isinstance(thing.function, str) else MethodType
+    if isinstance(thing, View):
+        held: Any = collections.OrderedDict() if issubclass(thing.ref.type, collections.OrderedDict) else {}
+        return type(getattr(held, thing.which)())
+    return {Stopped: StopIteration, Super: super, Me: threading.Thread}.get(type(thing), type(thing))
 
 
 def special(thing: Any, name: str) -> Any:
@@ -231,6 +249,12 @@ def say(thing: Any) -> str:
 def is_descriptor(attribute: Any) -> bool:
     """Whether a class's attribute decides by itself what an instance gets."""
     return hasattr(type(attribute), "__get__") and not isinstance(attribute, type | BuiltinFunctionType)
+
+
+def is_data_descriptor(attribute: Any) -> bool:
+    """Whether a class's attribute written in Python goes before what the instance holds by the same name."""
+    kind = type(attribute)
+    return is_of_python(kind) and (hasattr(kind, "__set__") or hasattr(kind, "__delete__"))
 
 
 def is_slot(attribute: Any) -> bool:

@@ -22,6 +22,7 @@ from simulator.source.shared import (
     Place,
     Ref,
     Shared,
+    Thrown,
     attributes,
     empty,
     fill,
@@ -67,6 +68,12 @@ class Mirror:
             return (
                 getattr(owner, value.function) if isinstance(value.function, str) else MethodType(value.function, owner)
             )
+        if isinstance(value, Thrown):
+            if value.name not in self._known:
+                self._known[value.name] = value.made(self.real(value.arguments), self.real(value.attributes))
+            return self._known[value.name]
+        if isinstance(value, BaseException):
+            return self._follow(self.shared.way_to_error(value), value)
         if isinstance(value, tuple):
             return remade(value, map(self.real, value))
         if isinstance(value, frozenset):
@@ -261,6 +268,15 @@ class Mirror:
                     return True
                 return False
             return self._object(value) is real
+        if isinstance(value, Thrown):
+            if value.name in self._known:
+                return self._known[value.name] is real
+            is_one = type(real) is value.type and self._is_same(value.arguments, real.args)
+            if is_one:
+                self._known[value.name] = real
+            return is_one
+        if isinstance(value, BaseException):
+            return self.real(value) is real
         if isinstance(value, Frozen):
             return isinstance(real, Frozen) and self._is_same(value.items, real.items)
         if isinstance(value, Bound):

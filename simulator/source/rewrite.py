@@ -223,17 +223,27 @@ class _Function:
                     ast.Raise(None if exc is None else self.raised(exc), None if cause is None else self.expr(cause))
                 ]
             case ast.Assert(test, msg):
-                raised = ast.Raise(ast.Call(_name("AssertionError"), [] if msg is None else [self.expr(msg)], []), None)
+                raised = ast.Raise(
+                    ast.Call(_name("_sim_AssertionError"), [] if msg is None else [self.expr(msg)], []), None
+                )
                 return [ast.If(ast.UnaryOp(ast.Not(), self.test(test)), [_located(raised, node)], [])]
             case ast.Continue():
                 return [*(self.turn() if self.jumps_back else []), node]
-            case ast.Pass() | ast.Break() | ast.Import() | ast.ImportFrom():
+            case ast.Import(names) | ast.ImportFrom(names=names):
+                bound = [each.asname or each.name.split(".")[0] for each in names]
+                return [
+                    node,
+                    *(each for name in bound if self.is_shared_name(name) for each in self.publish(name, node)),
+                ]
+            case ast.Pass() | ast.Break():
                 return [node]
             case ast.Global() | ast.Nonlocal():
                 return []
             case ast.FunctionDef():
                 return self.function(node)
             case ast.Match(subject, cases):
+                for each in cases:
+                    self.check_pattern(each.pattern)
                 plain = _tell("plain", self.expr(subject))
                 return [
                     ast.Match(
@@ -258,7 +268,24 @@ class _Function:
     def handler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
         """`except`."""
         kind = None if node.type is None else _tell("caught", self.expr(node.type))
+        if node.name is not None and self.is_shared_name(node.name):
+            raise self._refused(node, f"an exception caught as {node.name!r}, which is shared,", "give it another name")
         return _located(ast.ExceptHandler(kind, node.name, self.block(node.body)), node)
+
+    def check_pattern(self, pattern: ast.pattern) -> None:
+        """Take note of the globals that a pattern uses. Raises ProgramError where it binds, or uses, what others write."""
+        for each in ast.walk(pattern):
+            match each:
+                case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+                    if self.is_shared_name(name):
+                        raise self._refused(
+                            each, f"a match that binds {name!r}, which is shared,", "give it another name"
+                        )
+                case ast.Name(name):
+                    if self.is_shared_name(name):
+                        raise self._refused(each, f"a pattern with {name!r}, which is shared,", "compare it by 'if'")
+                    if not self.is_local(name):
+                        self.names.constant(name)
 
     def _finally(self, node: ast.stmt, body: list[ast.stmt], final: Sequence[ast.stmt]) -> list[ast.stmt]:
         """`finally`, which is left out where it is not the program's own exception that goes through it."""
@@ -281,7 +308,12 @@ class _Function:
         """A function inside a function."""
         if node.decorator_list:
             raise self._refused(node, f"the decorator of the inner function {node.name!r}", "define it outside")
-        return [*self._inner(node, node.name), ast.Assign([_store(node.name)], self._made(node, node.name))]
+        target = ast.copy_location(_store(node.name), node)
+        return [*self._inner(node, node.name), *self.assign(target, self._made(node, node.name))]
+
+    def publish(self, name: str, node: ast.stmt) -> list[ast.stmt]:
+        """What a statement of Python's has bound to a name that others can see."""
+        return self.assign(ast.copy_location(_store(name), node), _name(name))
 
     def _inner(self, node: ast.FunctionDef | ast.Lambda, name: str) -> list[ast.stmt]:
         code = nested_code(self.code, node, "<lambda>" if isinstance(node, ast.Lambda) else name)
@@ -797,7 +829,8 @@ class _Function:
             innermost = [ast.Expr(ast.Yield(_tell("given", inside.expr(node.elt))))]
         else:
             method = "add" if isinstance(node, ast.SetComp) else "append"
-            empty = ast.Call(_name("set"), [], []) if isinstance(node, ast.SetComp) else ast.List([], ast.Load())
+            nothing = ast.Starred(ast.Tuple([], ast.Load()), ast.Load())
+            empty = ast.Set([nothing]) if isinstance(node, ast.SetComp) else ast.List([], ast.Load())
             made = inside.expr(node.elt)
             item = _tell("key", made) if isinstance(node, ast.SetComp) else made
             innermost = [ast.Expr(ast.Call(ast.Attribute(_name(result), method, ast.Load()), [item], []))]
@@ -822,6 +855,8 @@ class _Function:
             ]
         assigned = sorted(inside.assigned_outside)
         self.assigned_inside.update(assigned)
+        if not isinstance(self.node, Scope):
+            self.assigned_outside.update(assigned)
         declared: list[ast.stmt] = [ast.Nonlocal(assigned)] if assigned else []
         body = [*declared, *inside.before, ast.Assign([_store(result)], empty), *body, ast.Return(_name(result))]
         definition = _define(name, _arguments([WALKER, "_sim_iterated"]), body)

@@ -15,7 +15,7 @@ from simulator.errors import ProgramError
 from simulator.ops import Acquire, Operation, Release
 from simulator.source.granularity import Granularity
 from simulator.source.here import here
-from simulator.source.shared import Frozen, Ref, Shared, remade
+from simulator.source.shared import Frozen, Ref, Shared, Thrown, remade
 from simulator.source.sites import Site, Visit
 
 __all__ = ["GIL", "Code", "Running", "Steps"]
@@ -56,12 +56,13 @@ class Running(ABC):
         self.inside = False
         self._made = 0
         self._escaped: list[tuple[Any, Ref]] = []
+        self._thrown: list[tuple[BaseException, Thrown]] = []
         self._has_gil = False
         self._turns = 0
 
     def future_state(self) -> tuple[object, ...]:
         """For merging: what this run has made so far, and whether it holds the GIL."""
-        return (self.thread, self._made, tuple(self._escaped), self._has_gil)
+        return (self.thread, self._made, tuple(self._escaped), tuple(known for _, known in self._thrown), self._has_gil)
 
     # -- what it remembers
 
@@ -107,7 +108,9 @@ class Running(ABC):
 
         So it is itself in containers that held it before it was shared.
         """
-        if self._escaped:
+        if self._escaped or self.shared.has_thrown:
+            if type(thing) is Thrown:
+                return self._own_error(thing)
             if type(thing) is Ref:
                 for made, ref in self._escaped:
                     if ref is thing:
@@ -119,6 +122,26 @@ class Running(ABC):
                 if any(part is not each for part, each in zip(parts, thing, strict=True)):
                     return remade(thing, parts) if isinstance(thing, tuple) else type(thing)(parts)
         return thing
+
+    def _own_error(self, thrown: Thrown) -> BaseException:
+        for made, known in self._thrown:
+            if known.name == thrown.name:
+                return made
+        made = thrown.made(self.mine(thrown.arguments), self.mine(thrown.attributes))
+        self._thrown.append((made, thrown))
+        return made
+
+    def now_thrown(self, error: BaseException, thrown: Thrown) -> Thrown:
+        """An exception of this thread's is known to others from now on."""
+        self.shared.has_thrown = True
+        self._thrown.append((error, thrown))
+        return thrown
+
+    def known_error(self, thing: Any) -> Any:
+        """What an exception of this thread's is to others; None where they do not know it."""
+        if self.shared.is_error(thing):
+            return thing
+        return next((known for made, known in self._thrown if made is thing), None)
 
     def same(self, one: Any, other: Any) -> bool:
         """`one is other`, as the program sees it."""

@@ -44,6 +44,7 @@ __all__ = [
     "Place",
     "Ref",
     "Shared",
+    "Thrown",
     "attributes",
     "empty",
     "fill",
@@ -226,6 +227,27 @@ class Frozen:
         return f"{self.type.__name__}([{inside}])"
 
 
+@dataclass(frozen=True, slots=True)
+class Thrown:
+    """An exception that a thread made and shared, as a value: each thread that comes across it has a real one of its own."""
+
+    name: str
+    type: Any
+    arguments: tuple[Any, ...]
+    attributes: tuple[tuple[str, Any], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"{self.type.__name__}({', '.join(map(repr, self.arguments))})"
+
+    def made(self, arguments: Iterable[Any], attributes: Iterable[tuple[str, Any]]) -> BaseException:
+        """A real one. No method written in Python is called for it."""
+        base = next(each for each in self.type.__mro__ if each.__module__ == "builtins")
+        made: BaseException = base.__new__(self.type, *arguments)
+        base.__init__(made, *arguments)
+        made.__dict__.update(attributes)
+        return made
+
+
 def freeze(container: Any) -> Frozen:
     """All of a container as a value. Raises TypeError for items that cannot be hashed."""
     kind = type(container)
@@ -303,6 +325,9 @@ class Shared:
         self._owners: dict[int, str] = {}
         self._partials: dict[int, tuple[functools.partial[Any], functools.partial[Any]]] = {}
         self._keys: dict[str, dict[Any, str]] = {}
+        self._errors: dict[int, tuple[BaseException, tuple[Any, ...]]] = {}
+        self.has_thrown = False
+        """Some thread has made an exception and shared it."""
         self._name_everything(state, _root_name(state))
 
     # -- objects
@@ -327,7 +352,23 @@ class Shared:
             return Bound(real.__func__, self.value(real.__self__, f"{name}.self"))
         if type(real) is functools.partial:
             return self._partial(real, name)
+        if isinstance(real, BaseException) and self._is_value(real, name):
+            self._errors.setdefault(id(real), (real, way))
+            return real
         return self._ref(real, name, way)
+
+    def _is_value(self, error: BaseException, name: str) -> bool:
+        """Whether all that an exception holds is a value, so that the exception is one."""
+        held = (*error.args, *vars(error).values())
+        return all(self.value(each, f"{name}.args") is each for each in held)
+
+    def is_error(self, thing: Any) -> bool:
+        """Whether a thing is an exception that was there before any thread ran."""
+        return id(thing) in self._errors
+
+    def way_to_error(self, error: BaseException) -> tuple[Any, ...]:
+        """How one gets to it; empty where there is no way."""
+        return self._errors[id(error)][1] if id(error) in self._errors else ()
 
     def _partial(self, real: functools.partial[Any], name: str) -> functools.partial[Any]:
         """A partial with its parts as threads see them; always the same one."""

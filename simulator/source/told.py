@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
+import types
 from collections.abc import Callable, Generator
 from types import FunctionType
 from typing import Any
@@ -22,6 +23,7 @@ from simulator.source.kinds import (
     is_hashable,
     is_of_python,
     is_private_object,
+    python_type,
     special,
 )
 from simulator.source.loops import Cursor, Given
@@ -87,7 +89,32 @@ def _isinstance(walker: Native, site: int | None, thing: Any, kinds: Any) -> Ste
     walker.quiet(site)
     yield from ()
     seen = walker.seen(thing)
-    return issubclass(seen.type, kinds) if isinstance(seen, Ref) else isinstance(seen, kinds)
+    if isinstance(seen, Cursor):
+        return _is_iterator(walker, site, kinds)
+    kind = python_type(seen)
+    return isinstance(seen, kinds) if _is_same(kind, type(seen)) else issubclass(kind, kinds)
+
+
+def _is_iterator(walker: Native, site: int | None, kinds: Any) -> bool:
+    """Whether a loop under way is one of these: which kind of iterator it is to Python, nobody here knows."""
+    known: tuple[type, ...] = (
+        types.GeneratorType,
+        map,
+        filter,
+        zip,
+        enumerate,
+        reversed,
+        type(iter([])),
+        type(iter({})),
+    )
+    said = {issubclass(each, kinds) for each in known}
+    if len(said) > 1:
+        raise walker.wrong("asks which kind of iterator it has, which cannot be followed", site)
+    return said.pop()
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return one is other
 
 
 def _type(walker: Native, site: int | None, *arguments: Any) -> Steps:
@@ -96,7 +123,9 @@ def _type(walker: Native, site: int | None, *arguments: Any) -> Steps:
     if len(arguments) != 1:
         raise walker.wrong("makes a class, which cannot be followed", site)
     seen = walker.seen(arguments[0])
-    return seen.type if isinstance(seen, Ref) else type(seen)
+    if isinstance(seen, Cursor):
+        raise walker.wrong("asks which kind of iterator it has, which cannot be followed", site)
+    return python_type(seen)
 
 
 def _callable(walker: Native, site: int | None, thing: Any) -> Steps:
@@ -427,9 +456,11 @@ def _has_default_text(thing: Any) -> bool:
     return bool(special(thing, "__repr__") == object.__repr__ and special(thing, "__str__") == object.__str__)
 
 
-def _str(walker: Native, site: int | None, *things: Any) -> Steps:
-    if len(things) != 1:
-        return str(*things)
+def _str(walker: Native, site: int | None, *things: Any, **named: Any) -> Steps:
+    if not things and list(named) == ["object"]:
+        things, named = (named["object"],), {}
+    if len(things) != 1 or named:
+        return (yield from walker.native(site, str, things, named))
     return (yield from _text(walker, site, things[0], ("__str__", "__repr__"), str))
 
 

@@ -338,6 +338,10 @@ class Walker(Native):
             return (yield from self._entered_by_call((yield from self.acquire(manager, True))))
         function = special(manager, "__enter__")
         refused = refused_entry(manager, function)
+        if function is not None and special(manager, "__exit__") is None:
+            raise TypeError(
+                f"{type_name(manager)!r} object does not support the context manager protocol (missed __exit__ method)"
+            )
         if isinstance(function, FunctionType) and refused is None:
             return (yield from self.follow(function, (manager,), {}, None))
         if function is None:
@@ -359,13 +363,19 @@ class Walker(Native):
             yield from self.switch()
             return False
         function = special(manager, "__exit__")
-        details = (None, None, None) if error is None else (type(error), error, error.__traceback__)
+        details = self._details(error)
         if isinstance(function, FunctionType):
             swallowed = yield from self.follow(function, (manager, *details), {}, None)
         else:
             swallowed = yield from self.native(None, manager.__exit__, details, {})
         yield from self.switch()
         return (yield from self.truth(swallowed))
+
+    def _details(self, error: BaseException | None) -> tuple[Any, Any, Any]:
+        if error is None:
+            return None, None, None
+        raised = StopIteration(*error.args) if isinstance(error, Stopped) else error
+        return type(raised), raised, error.__traceback__
 
     # -- truth, operators
 
@@ -568,7 +578,13 @@ class Walker(Native):
 
     def raised(self, thing: Any) -> Any:
         """What is raised: an exception that others know cannot be."""
-        if isinstance(self.seen(thing), Ref):
+        seen = self.seen(thing)
+        if isinstance(seen, Ref) and issubclass(seen.type, BaseException):
+            raise self.wrong(f"raises {seen!r}, which holds more than values: it cannot be followed", None)
+        if self.known_error(thing) is not None:
+            # What the last one who raised it left behind is nobody's business.
+            thing.__traceback__ = thing.__context__ = None
+        if isinstance(seen, Ref):
             raise TypeError("exceptions must derive from BaseException")
         if isinstance(thing, KeyboardInterrupt) or thing is KeyboardInterrupt:
             raise self.wrong(

@@ -94,6 +94,8 @@ class Box:
         self.made = MyInt(5)
         self.mine = MyList([1])
         self.point = PT(1, [2])
+        self.broken = ValueError("x")
+        self.failed = Failed(3)
         self.errors = []
 
 
@@ -221,6 +223,120 @@ def the_larger_of_two_lists(box):
     box.out = (max([1], box.ys), max(box.m, key=len))
 
 
+# -- 16: globals
+
+
+def imported_globally(box):
+    global G
+    import math as G
+
+    box.out = reads_g()[0] is math
+
+
+def bound_by_with(box):
+    global G
+    with contextlib.nullcontext(5) as G:
+        pass
+    for G in [6, 7]:
+        box.n += reads_g()[0]
+    box.out = reads_g()
+
+
+def reads_g():
+    return [G]
+
+
+# -- 18: exceptions that others know
+
+
+def an_exception_of_the_state(box):
+    try:
+        raise box.broken
+    except ValueError as e:
+        box.out = (
+            str(e),
+            e is box.broken,
+            e.args,
+            isinstance(box.broken, ValueError),
+            str(box.broken),
+            repr(box.broken),
+        )
+
+
+def one_of_its_own_class(box):
+    try:
+        raise box.failed from None
+    except Failed as e:
+        box.out = (e.code, str(e), box.failed.code, box.failed.args)
+
+
+def it_escapes(box):
+    raise box.broken from None
+
+
+def a_global_exception(box):
+    try:
+        raise ERR
+    except ValueError as e:
+        box.out = (e is ERR, str(ERR))
+    raise ERR
+
+
+def a_caught_one_is_kept(box):
+    try:
+        int("x")
+    except Exception as e:
+        box.err = e
+        box.out = (box.err is e, str(box.err), isinstance(box.err, ValueError), box.err.args)
+    box.rec = type(box.err).__name__
+
+
+def kept_and_raised_again(box):
+    try:
+        {}["k"]
+    except KeyError as e:
+        box.err = e
+    raise box.err
+
+
+def in_a_list_of_errors(box):
+    for number in (1, 2):
+        try:
+            raise Failed(number)
+        except Failed as e:
+            box.errors.append(e)
+    box.out = ([each.code for each in box.errors], len(box.errors), str(box.errors[0]), box.errors[1] in box.errors)
+    raise box.errors[0]
+
+
+def made_and_not_raised(box):
+    box.err = ValueError("a", [box.n])
+    box.err = (1, Failed(2), KeyError())
+    box.out = (box.err[1].code, isinstance(box.err[2], LookupError))
+    box.rec = {"e": Failed(4)}
+    box.n = box.rec["e"].code
+
+
+def kept_by_another_object(box):
+    child = Child()
+    try:
+        raise Failed(1)
+    except Failed as e:
+        child.value = e
+    box.child = child
+    box.out = box.child.value.code, box.child.value is child.value
+
+
+def an_exception_with_a_cause(box):
+    try:
+        try:
+            raise box.broken
+        except ValueError as e:
+            raise KeyError("k") from e
+    except KeyError as e:
+        box.out = (e.__cause__ is box.broken, str(e))
+
+
 # -- metaclasses, subclasses, what @dataclass writes
 
 
@@ -314,3 +430,127 @@ def fields_are_set_by_its_own_setattr(box):
     watched = Watched(1)
     watched.x += 1
     box.out = (watched.x, watched.y, Fixed(3).x)
+
+
+# -- 21: a property that raises AttributeError
+
+
+class Dynamic:
+    """It is asked for what a property could not find."""
+
+    def __init__(self):
+        self.n = 1
+
+    @property
+    def broken(self):
+        return self.missing_too.x
+
+    def __getattr__(self, name):
+        if name == "missing_too":
+            raise AttributeError(name)
+        return name
+
+
+class Strict:
+    """Nobody else is asked."""
+
+    @property
+    def broken(self):
+        raise AttributeError("no")
+
+
+def a_property_falls_back(box):
+    box.rec = Dynamic()
+    box.out = (box.rec.broken, Dynamic().broken, box.rec.n, getattr(Strict(), "broken", 5))
+    box.rec = Strict()
+    box.rec.broken
+
+
+# -- 26: types of ours do not show
+
+
+def types_are_pythons(box):
+    def inner():
+        return 1
+
+    box.out = (
+        isinstance(lambda: 0, types.FunctionType),
+        isinstance(inner, tuple),
+        isinstance(box.child.get, types.MethodType),
+        isinstance(box.child.get, tuple),
+        isinstance(box.d.keys(), tuple),
+        isinstance(box.xs, (tuple, list)),
+        isinstance(box.xs.append, types.BuiltinFunctionType),
+        type(inner).__name__,
+        inner.__name__,
+        inner.__qualname__,
+        inner.__class__.__name__,
+        type(box.child.get).__name__,
+        type(box.d.items()).__name__,
+        type(box.od.keys()).__name__,
+        isinstance(iter(box.xs), (list, tuple)),
+        isinstance(map(str, box.xs), collections.abc.Iterator),
+    )
+
+
+def a_caught_stop_iteration(box):
+    try:
+        next(iter([]))
+    except Exception as e:
+        box.out = (
+            isinstance(e, StopIteration),
+            isinstance(e, ValueError),
+            type(e).__name__,
+            type(e) is StopIteration,
+            str(e),
+        )
+        box.err = e
+    with contextlib.suppress(StopIteration):
+        next(iter([]))
+    box.rec = isinstance(box.err, StopIteration)
+
+
+# -- 27: nothing of ours fails
+
+
+def a_walrus_two_comprehensions_deep(box):
+    box.out = [[(y := x) for x in row] for row in box.m]
+    box.rec = y
+
+
+def texts_of_bytes(box):
+    box.out = (str(b"a", encoding="ascii"), str(object=5), str(b"a", "ascii"), str())
+
+
+def names_that_python_has_too(box):
+    set = [1, 2, 2]
+    box.out = len({x for x in set})
+    AssertionError = KeyError
+    assert box.n == 2, AssertionError
+
+
+# -- 28
+
+
+class Unleavable:
+    """It can only be entered."""
+
+    def __enter__(self):
+        self.entered = True
+
+
+def a_manager_that_cannot_be_left(box):
+    box.rec = Unleavable()
+    with box.rec:
+        box.n = 5
+
+
+def a_private_manager_that_cannot_be_left(box):
+    with Unleavable():
+        box.n = 5
+
+
+def a_lock_with_a_wrong_limit(box):
+    import threading
+
+    threading.Lock().acquire(True, -2)
