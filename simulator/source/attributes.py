@@ -33,7 +33,7 @@ from simulator.source.running import Steps
 from simulator.source.shared import ABSENT, FIXED, Bound, Inner, Item, Ref, attributes
 from simulator.source.sharing import Sharing
 
-__all__ = ["Attributes"]
+__all__ = ["Attributes", "Found"]
 
 _UNKNOWN = ("threading", "queue", "logging")
 """Modules whose objects have methods that the model does not know, or leaves out."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import operator
 from abc import abstractmethod
+from collections.abc import ItemsView, ValuesView
 from types import FunctionType
 from typing import Any
 
@@ -186,9 +187,13 @@ class Containers(Comparing):
         self._look_up(_A_DICT, self.seen(thing), None)
         return self.mine(thing)
 
-    def keys(self, things: Any) -> list[Any]:
-        """Several of them."""
-        return [self.key(each) for each in things]
+    def set_of(self, *things: Any) -> set[Any]:
+        """`{a, b}`: all of it is worked out before anything is hashed."""
+        return {self.key(each) for each in things}
+
+    def dict_of(self, *things: Any) -> dict[Any, Any]:
+        """`{a: b}`, from keys and values in turn."""
+        return {self.key(key): value for key, value in zip(things[::2], things[1::2], strict=True)}
 
     def store_item(self, owner: Any, key: Any, value: Any, site: int | None) -> Steps:
         """`owner[key] = value`."""
@@ -301,7 +306,7 @@ class Containers(Comparing):
         return (yield from self.all_of(thing, site))
 
     def _viewed(self, held: Any, which: str) -> Any:
-        return held.keys() if which == "keys" else list(getattr(held, which)())
+        return getattr(held, which)()
 
     def change(
         self, owner: Ref, method: str, arguments: tuple[Any, ...], keywords: dict[str, Any], site: int | None
@@ -526,6 +531,8 @@ class Containers(Comparing):
 
     def _is_in(self, held: Any, thing: Any, site: int | None) -> Steps:
         """C code looks through a container that is this thread's own; what it cannot compare is compared one by one."""
+        if isinstance(held, ItemsView | ValuesView):
+            held = list(held)
         if self.is_sequence(held):
             if self.is_walked(thing, *held):
                 for each in tuple(held):

@@ -372,7 +372,10 @@ class _Function:
                     ast.Starred(_store(each), ast.Store()) if isinstance(part, ast.Starred) else _store(each)
                     for part, each in zip(parts, temporaries, strict=True)
                 ]
-                made: list[ast.stmt] = [ast.Assign([ast.Tuple(stores, ast.Store())], _ask("unpack", value))]
+                # One more than there are names for is asked for, and no further.
+                is_open = any(isinstance(part, ast.Starred) for part in parts)
+                most = [] if is_open else [ast.Constant(len(parts) + 1)]
+                made: list[ast.stmt] = [ast.Assign([ast.Tuple(stores, ast.Store())], _ask("unpack", value, *most))]
                 for part, each in zip(parts, temporaries, strict=True):
                     made += self.assign(part.value if isinstance(part, ast.Starred) else part, _name(each))
                 return made
@@ -624,14 +627,11 @@ class _Function:
             case ast.List(parts):
                 return ast.List([self.part(each) for each in parts], ast.Load())
             case ast.Set(parts):
-                return ast.Set([self.key(each) for each in parts])
+                if all(isinstance(each, ast.Constant) for each in parts):
+                    return ast.Set(self.exprs(parts))
+                return _tell("set_of", *(self.part(each) for each in parts))
             case ast.Dict(keys, values):
-                made_keys = [None if key is None else self.key(key) for key in keys]
-                made_values = [
-                    _ask("unpack", self.expr(each)) if key is None else self.expr(each)
-                    for key, each in zip(keys, values, strict=True)
-                ]
-                return ast.Dict(made_keys, made_values)
+                return self.dict(keys, values)
             case ast.Starred():
                 return self.part(node)
             case ast.JoinedStr(values):
@@ -663,12 +663,24 @@ class _Function:
             return ast.Starred(_ask("unpack", self.expr(node.value)), ast.Load())
         return self.expr(node)
 
-    def key(self, node: ast.expr) -> ast.expr:
-        """A key of a dict, an item of a set."""
-        made = self.part(node)
-        if isinstance(made, ast.Starred):
-            return ast.Starred(_tell("keys", made.value), ast.Load())
-        return made if isinstance(node, ast.Constant) else _tell("key", made)
+    def dict(self, keys: Sequence[ast.expr | None], values: Sequence[ast.expr]) -> ast.expr:
+        """`{a: b, **c}`: what stands between two `**` is worked out before any of it is hashed."""
+        if all(key is None or isinstance(key, ast.Constant) for key in keys):
+            made = [
+                self.expr(each) if key is not None else _ask("unpack", self.expr(each))
+                for key, each in zip(keys, values, strict=True)
+            ]
+            return ast.Dict(list(keys), made)
+        parts: list[ast.expr] = []
+        between: list[ast.expr] = []
+        for key, each in zip(keys, values, strict=True):
+            if key is not None:
+                between += [self.expr(key), self.expr(each)]
+                continue
+            parts += [_tell("dict_of", *between), _ask("unpack", self.expr(each))]
+            between = []
+        parts.append(_tell("dict_of", *between))
+        return parts[0] if len(parts) == 1 else ast.Dict([None] * len(parts), parts)
 
     def name(self, node: ast.Name, name: str) -> ast.expr:
         """A variable, or a global."""

@@ -6,8 +6,9 @@ and `merging.py` compares them there: what is kept where a frame does not show i
 
 from __future__ import annotations
 
+import gc
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, ItemsView, KeysView, ValuesView
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
@@ -15,6 +16,7 @@ from simulator.errors import ProgramError
 from simulator.ops import Acquire, Operation, Release
 from simulator.source.granularity import Granularity
 from simulator.source.here import here
+from simulator.source.kinds import View
 from simulator.source.shared import Frozen, Ref, Shared, Thrown, remade
 from simulator.source.sites import Site, Visit
 
@@ -101,7 +103,17 @@ class Running(ABC):
             for made, ref in self._escaped:
                 if made is thing:
                     return ref
+            if isinstance(thing, KeysView | ValuesView | ItemsView):
+                return self._view_as_seen(thing)
         return thing
+
+    def _view_as_seen(self, view: Any) -> Any:
+        """A view of a dict that this thread made, and shared after it had taken the view."""
+        which = "keys" if isinstance(view, KeysView) else "values" if isinstance(view, ValuesView) else "items"
+        for made, ref in self._escaped:
+            if isinstance(made, dict) and any(each is made for each in gc.get_referents(view)):
+                return View(ref, which)
+        return view
 
     def mine(self, thing: Any) -> Any:
         """A thing as this thread knows it, the other way round: what it made before others knew it is that again.
@@ -203,7 +215,7 @@ class Running(ABC):
         """Whether something counts as true."""
 
     @abstractmethod
-    def unpack(self, thing: Any) -> Steps:
+    def unpack(self, thing: Any, most: int | None = None) -> Steps:
         """Something that is taken apart: what Python can iterate over by itself."""
 
     @abstractmethod

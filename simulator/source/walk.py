@@ -24,6 +24,7 @@ from simulator.source.generated import generated
 from simulator.source.kinds import (
     Stopped,
     View,
+    has_own_text,
     is_container,
     is_of_python,
     is_ours,
@@ -285,9 +286,8 @@ class Walker(Native):
         """A comprehension. The first iterable is asked for at once, even where the items are made one by one."""
         cursor = yield from self.iterate(iterable, site)
         if lazily:
-            return Cursor(
-                "lazy", self._entered(function, cursor) if self.code.granularity.has_gil else function(self, cursor)
-            )
+            made = self._entered(function, cursor) if self.code.granularity.has_gil else function(self, cursor)
+            return Cursor("lazy", made).marked("generator")
         if not self.code.granularity.inlines:
             yield from self.switch()
         return (yield from function(self, cursor))
@@ -423,8 +423,10 @@ class Walker(Native):
         left, right = self.seen(left), self.seen(right)
         is_comparison = operators.is_comparison(name)
         if not (is_ours(left) or is_ours(right) or (is_comparison and self.is_walked(left, right))):
+            self._check_formatted(name, left, right, site)
             self.quiet(site)
             return self._natively(name, left, right)
+        self._check_formatted(name, left, right, site)
         for one, other, method in self._asked_in_turn(name, left, right):
             function = special(one, method)
             if isinstance(function, FunctionType):
@@ -455,6 +457,17 @@ class Walker(Native):
         self.quiet(site)
         return self._compared(name, left, right, in_place)
 
+    def _check_formatted(self, name: str, left: Any, right: Any, site: int | None) -> None:
+        """Raise where `%` would write what is shared, or what Python code writes."""
+        if name == "mod" and isinstance(left, str | bytes | bytearray):
+            for each in right if isinstance(right, tuple) else (right,):
+                seen = self.seen(each)
+                if is_shared(seen) or has_own_text(seen) or self.is_walked(seen):
+                    raise self.wrong(
+                        f"formats {type_name(seen)} by '%', which is C code: it cannot be followed; an f-string can",
+                        site,
+                    )
+
     def _natively(self, name: str, left: Any, right: Any, *, in_place: bool = False) -> Any:
         return (operators.in_place if in_place else operators.native)(name, left, right)
 
@@ -463,6 +476,9 @@ class Walker(Native):
         mine, others = type_of(left), type_of(right)
         first = (left, right, f"__{name}__")
         second = (right, left, f"__{operators.swapped(name)}__")
+        if name == "mod" and isinstance(left, str | bytes | bytearray) and not issubclass(others, mine):
+            # A text formats whatever it is given.
+            return [first]
         if mine is others:
             return [first, second] if operators.is_comparison(name) else [first]
         is_asked_first = operators.is_comparison(name) or special(right, second[2]) is not special(left, second[2])

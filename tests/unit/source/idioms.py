@@ -554,3 +554,122 @@ def a_lock_with_a_wrong_limit(box):
     import threading
 
     threading.Lock().acquire(True, -2)
+
+
+# -- 24: views
+
+
+def views_are_sets(box):
+    box.out = (box.flat.items() == {("a", 1), ("b", 2)}, box.flat.items() & {("a", 1)}, box.flat.keys() | {"c"})
+    box.rec = (str(box.flat.values()), str(box.d.items()), repr(box.flat.keys()), ("a", 1) in box.flat.items())
+    box.n = ([1] in box.d.values(), ("k", [1]) in box.d.items(), 2 in box.flat.values(), len(box.d.items()))
+
+
+def a_view_of_what_is_shared_later(box):
+    made = {}
+    keys, values = made.keys(), made.values()
+    box.rec = made
+    made["k"] = 1
+    box.out = (len(keys), list(values), "k" in keys, keys == {"k"}, bool(values))
+
+
+# -- 25: texts
+
+
+class Shown:
+    """Its text is Python code's."""
+
+    def __repr__(self):
+        return "shown"
+
+
+def texts_of_containers(box):
+    box.q.append(box.xs)
+    box.dd["x"].append(2)
+    box.od["y"] = [box.xs, (box.xs,)]
+    box.rec = [str(box.q), str(box.dd), str(box.od), str(box.point), str(box.mine), str(box.m), f"{box.t}"]
+    box.rec += [
+        str(deque([box.xs], maxlen=2)),
+        str([Shown()]),
+        str({Shown()}),
+        repr(PT(box.xs, Shown())),
+        str(MyList([box.xs])),
+    ]
+    box.out = [str(Counter([1, 1])), str(frozenset([Shown()])), str({"a": Shown()}), str((box.xs,)), str({1: box.xs})]
+
+
+# -- 27, 28
+
+
+def next_by_its_name(box):
+    each = iter(box.xs)
+    box.out = (each.__next__(), next(each), list(each.__iter__()))
+
+
+def a_named_tuple_is_replaced(box):
+    box.rec = PT(1, box.child)._replace(a=2)
+    box.out = (PT(1, box.xs)._replace(b=3), PT(1, box.xs)._asdict()["a"], PT._make([1, 2]), box.rec.a, PT._fields)
+
+
+def noted(box, value):
+    box.n += 1
+    return value * 2
+
+
+def taken_apart_no_further_than_needed(box):
+    a, b = map(lambda each: noted(box, each), [1, 2])
+    try:
+        c, d = map(lambda each: noted(box, each), [1, 2, 3, 4])
+    except ValueError as e:
+        box.rec = str(e)
+    box.out = (a, b, box.n)
+
+
+def endless(box):
+    def numbers():
+        box.n += 1
+        return box.n
+
+    a, b = iter(numbers, 0)
+
+
+def a_generator_that_raises_stop_iteration(box):
+    box.out = list(map(next, [iter([1]), iter([])]))
+    list(next(iter([])) for _ in [1])
+
+
+class Modulo:
+    """The right side of a formatting."""
+
+    def __rmod__(self, other):
+        return "rmod"
+
+    def __bytes__(self):
+        return b"bytes"
+
+    def __iter__(self):
+        return iter([1])
+
+
+class Text(str):
+    """A text that formats."""
+
+    def __rmod__(self, other):
+        return "rmod"
+
+
+def a_text_formats(box):
+    box.out = ("%s" % Text("a"), "%d-%s" % (box.n, MyInt(3)), 5 % Modulo(), bytes(Modulo()), bytes(box.xs), bytes(2))
+
+
+def keys_are_hashed_at_the_end(box):
+    try:
+        {box.xs, noted(box, 1)}
+    except TypeError as e:
+        box.out = str(e)
+    try:
+        {box.xs: noted(box, 1), **{}}
+    except TypeError as e:
+        box.rec = str(e)
+    box.err = ({box.n: 1, "a": 2}, {box.n, 3, *box.xs}, {1, 2})
+    {1: noted(box, 1), box.d: noted(box, 1)}

@@ -563,3 +563,18 @@ def shares_a_function_by_a_global(state):
 def asks_which_iterator(state):
     """which kind of iterator"""
     state.n = type(iter(state.xs)) is list  # here
+
+
+def formats_a_shared_object(state):
+    """formats"""
+    state.n = "%s" % state.child  # here
+
+
+def formats_shared_lists(state):
+    """formats"""
+    state.n = "%s %r" % (1, [state.xs])  # here
+
+
+def asks_an_iterator(state):
+    """of an iterator"""
+    (x for x in state.xs).send(None)  # here
