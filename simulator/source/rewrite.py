@@ -241,23 +241,8 @@ class _Function:
                 return []
             case ast.FunctionDef():
                 return self.function(node)
-            case ast.Match(subject, cases):
-                for each in cases:
-                    self.check_pattern(each.pattern)
-                plain = _tell("plain", self.expr(subject))
-                return [
-                    ast.Match(
-                        plain,
-                        [
-                            ast.match_case(
-                                each.pattern,
-                                None if each.guard is None else self.test(each.guard),
-                                self.block(each.body),
-                            )
-                            for each in cases
-                        ],
-                    )
-                ]
+            case ast.Match():
+                return self.match(node)
             case ast.ClassDef():
                 raise self._refused(node, f"the class {node.name!r} inside a function", "define it outside")
             case ast.AsyncFor() | ast.AsyncWith() | ast.AsyncFunctionDef():
@@ -272,20 +257,78 @@ class _Function:
             raise self._refused(node, f"an exception caught as {node.name!r}, which is shared,", "give it another name")
         return _located(ast.ExceptHandler(kind, node.name, self.block(node.body)), node)
 
-    def check_pattern(self, pattern: ast.pattern) -> None:
-        """Take note of the globals that a pattern uses. Raises ProgramError where it binds, or uses, what others write."""
-        for each in ast.walk(pattern):
-            match each:
-                case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-                    if self.is_shared_name(name):
-                        raise self._refused(
-                            each, f"a match that binds {name!r}, which is shared,", "give it another name"
-                        )
-                case ast.Name(name):
-                    if self.is_shared_name(name):
-                        raise self._refused(each, f"a pattern with {name!r}, which is shared,", "compare it by 'if'")
-                    if not self.is_local(name):
-                        self.names.constant(name)
+    def match(self, node: ast.Match) -> list[ast.stmt]:
+        """`match`: one case after the other, until one has been found."""
+        subject, found = self.temporary(), self.temporary()
+        made: list[ast.stmt] = [
+            ast.Assign([_store(subject)], self.expr(node.subject)),
+            ast.Assign([_store(found)], ast.Constant(False)),
+        ]
+        for each in node.cases:
+            names: dict[str, str] = {}
+            fits = ast.BoolOp(
+                ast.And(), [ast.UnaryOp(ast.Not(), _name(found)), self.pattern(each.pattern, _name(subject), names)]
+            )
+            body: list[ast.stmt] = [ast.Assign([_store(found)], ast.Constant(True)), *self.block(each.body)]
+            if each.guard is not None:
+                body = [ast.If(self.test(each.guard), body, [])]
+            for name, held in names.items():
+                body = [*self.assign(ast.copy_location(_store(name), each.pattern), _name(held)), *body]
+            made.append(_located(ast.If(fits, body, []), each.pattern))
+        return made
+
+    def pattern(self, node: ast.pattern, at: ast.expr, names: dict[str, str]) -> ast.expr:
+        """Whether what stands at a place fits. What names of the pattern are bound to is kept in variables of ours."""
+        return _located(self._pattern(node, at, names), node)
+
+    def _pattern(self, node: ast.pattern, at: ast.expr, names: dict[str, str]) -> ast.expr:
+        match node:
+            case ast.MatchValue(value):
+                same = _ask("binary", ast.Constant("eq"), at, self.expr(value), self.site(node, "compare"))
+                return _ask("truth", same)
+            case ast.MatchSingleton(value):
+                return ast.Compare(at, [ast.Is()], [ast.Constant(value)])
+            case ast.MatchAs(pattern, name):
+                fits = [] if pattern is None else [self.pattern(pattern, at, names)]
+                return _all([*fits, *self._kept(name, at, names)])
+            case ast.MatchStar(name):
+                return _all(self._kept(name, at, names))
+            case ast.MatchOr(patterns):
+                return ast.BoolOp(ast.Or(), [self.pattern(each, at, names) for each in patterns])
+            case ast.MatchSequence(patterns):
+                stars = [number for number, each in enumerate(patterns) if isinstance(each, ast.MatchStar)]
+                star = stars[0] if stars else -1
+                wanted = [number for number, each in enumerate(patterns) if not _is_wildcard(each)]
+                is_whole = bool(wanted) and (star < 0 or star in wanted)
+                size = len(patterns) - len(stars)
+                asked = [ast.Constant(size), ast.Constant(star), _constants(wanted), ast.Constant(is_whole)]
+                return self._parts(_ask("matched_in_order", at, *asked), patterns, names)
+            case ast.MatchMapping(keys, patterns, rest):
+                parts = [*patterns, *([] if rest is None else [ast.MatchAs(None, rest)])]
+                key_tuple = ast.Tuple(self.exprs(keys), ast.Load())
+                return self._parts(_ask("matched_by_key", at, key_tuple, ast.Constant(rest is not None)), parts, names)
+            case ast.MatchClass(kind, patterns, attributes, by_name):
+                asked = [ast.Constant(len(patterns)), _constants(attributes)]
+                return self._parts(_ask("matched_by_class", at, self.expr(kind), *asked), [*patterns, *by_name], names)
+            case _:
+                raise self._refused(node, type(node).__name__, "say it in other words")
+
+    def _kept(self, name: str | None, at: ast.expr, names: dict[str, str]) -> list[ast.expr]:
+        """A name of a pattern that is bound when all of it fits: a tuple, which is true."""
+        if name is None:
+            return []
+        held = names.setdefault(name, self.temporary())
+        return [ast.Tuple([ast.NamedExpr(_store(held), at)], ast.Load())]
+
+    def _parts(self, taken: ast.expr, patterns: Sequence[ast.pattern], names: dict[str, str]) -> ast.expr:
+        """Whether the subject can be taken apart so, and its parts fit."""
+        held = self.temporary()
+        fits: list[ast.expr] = [ast.Compare(ast.NamedExpr(_store(held), taken), [ast.IsNot()], [ast.Constant(None)])]
+        for number, each in enumerate(patterns):
+            if not _is_wildcard(each):
+                part = ast.Subscript(_name(held), ast.Constant(number), ast.Load())
+                fits.append(self._pattern(each, part, names))
+        return _all(fits)
 
     def _finally(self, node: ast.stmt, body: list[ast.stmt], final: Sequence[ast.stmt]) -> list[ast.stmt]:
         """`finally`, which is left out where it is not the program's own exception that goes through it."""
@@ -885,6 +928,24 @@ class _Function:
             [],
         )
         return ast.YieldFrom(called)
+
+
+def _constants(values: Sequence[int | str]) -> ast.expr:
+    return ast.Tuple([ast.Constant(each) for each in values], ast.Load())
+
+
+def _all(tests: list[ast.expr]) -> ast.expr:
+    """Whether all of these are true."""
+    return ast.BoolOp(ast.And(), tests) if len(tests) > 1 else tests[0] if tests else ast.Constant(True)
+
+
+def _is_wildcard(pattern: ast.pattern) -> bool:
+    """Whether a pattern is `_` or `*_`."""
+    match pattern:
+        case ast.MatchAs(None, None) | ast.MatchStar(None):
+            return True
+        case _:
+            return False
 
 
 def _is_boolean(node: ast.expr) -> bool:

@@ -37,7 +37,8 @@ from simulator.source.kinds import (
 )
 from simulator.source.locks import makes_lock
 from simulator.source.loops import Cursor, Given
-from simulator.source.native import Native, refused_class, refused_entry
+from simulator.source.matching import Matching
+from simulator.source.native import refused_class, refused_entry
 from simulator.source.running import GIL, Code, Steps
 from simulator.source.shared import CONTAINERS, Bound, Inner, Ref
 from simulator.source.told import is_told, told
@@ -48,7 +49,7 @@ BUILTIN = (list, tuple, dict, collections.deque)
 _GETTERS = (operator.attrgetter, operator.itemgetter, operator.methodcaller)
 
 
-class Walker(Native):
+class Walker(Matching):
     """One run of one thread's body."""
 
     def again(self) -> None:
@@ -584,12 +585,6 @@ class Walker(Native):
             if isinstance(special(thing, "__format__"), FunctionType):
                 raise self.wrong(f"shows a {type_name(thing)}, whose __format__ cannot be followed", None)
             return (yield from told(str)(self, None, thing))
-        return thing
-
-    def plain(self, thing: Any) -> Any:
-        """The subject of a `match`."""
-        if is_shared(self.seen(thing)):
-            raise self.wrong(f"matches the shared {thing!r}, which cannot be followed; match its values", None)
         return thing
 
     def raised(self, thing: Any) -> Any:

@@ -673,3 +673,117 @@ def keys_are_hashed_at_the_end(box):
         box.rec = str(e)
     box.err = ({box.n: 1, "a": 2}, {box.n, 3, *box.xs}, {1, 2})
     {1: noted(box, 1), box.d: noted(box, 1)}
+
+
+# -- 17: match
+
+
+@dataclass
+class Event:
+    """What is matched by position and by name."""
+
+    kind: str
+    payload: object = None
+
+
+def classes_are_known(box):
+    match box.child:
+        case Event():
+            box.out = "event"
+        case Child(value=2):
+            box.out = "two"
+        case Child(value=v) if v > 5:
+            box.out = "large"
+        case Child(value=v):
+            box.out = ("child", v)
+    box.rec = [
+        matched(box, each) for each in (box.xs, box.d, box.t, (1, box.child), {"k": box.xs}, [box.m], 5, "x", None)
+    ]
+
+
+def matched(box, subject):
+    match subject:
+        case {"k": [a, *_], **rest}:
+            return ("key", a, rest)
+        case [[[first], *others], *_]:
+            return ("nested", first, len(others))
+        case (1, Child(value=v)):
+            return ("one", v)
+        case [1, [2]] | [2, [1]]:
+            return "either"
+        case [a, *_, b] as all_of:
+            return ("ends", a, b, all_of is subject)
+        case int(n) | str(n):
+            return n
+        case None:
+            return "none"
+        case _:
+            return "other"
+
+
+def events(box):
+    found = []
+    for each in (
+        Event("put", 1),
+        Event("get"),
+        Event("put", [2, 3]),
+        ("put", 4),
+        {"a": 1, "b": 2},
+        {},
+        "text",
+        (),
+        [1],
+        2.5,
+    ):
+        match each:
+            case Event("put", [a, *rest]):
+                found.append((a, rest))
+            case Event("put", payload):
+                found.append(payload)
+            case Event(kind="get" as kind):
+                found.append(kind)
+            case ("put" | "get", x) if x > 3:
+                found.append(x)
+            case {"a": 1, **rest}:
+                found.append(rest)
+            case {}:
+                found.append("empty")
+            case str():
+                found.append("text")
+            case []:
+                found.append("nothing")
+            case [*some]:
+                found.append(some)
+            case float(f):
+                found.append(f)
+    box.out = found
+
+
+def a_global_is_bound_by_match(box):
+    global G
+    match box.xs:
+        case [G, *_]:
+            box.out = reads_g()
+    match 2:
+        case math.tau:
+            box.rec = "tau"
+        case Colour.RED:
+            box.rec = "red"
+        case -1 | 2:
+            box.rec = "two"
+
+
+def too_many_positions(box):
+    match box.child:
+        case Child(1):
+            pass
+
+
+def a_match_in_a_loop(box):
+    for each in box.xs:
+        match each:
+            case 1:
+                continue
+            case 3:
+                break
+        box.n += each

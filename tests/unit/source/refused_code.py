@@ -416,13 +416,6 @@ def recursive(state, depth=0):
     return recursive(state, depth + 1)  # here
 
 
-def matches_shared(state):
-    """matches"""
-    match state.child:  # here
-        case Child(value=1):
-            state.n = 1
-
-
 def starred_exception(state):
     """TryStar"""
     try:  # here
@@ -542,14 +535,6 @@ def catches_into_a_global(state):
         state.n = 1
     except ValueError as counted:  # here
         pass
-
-
-def matches_into_a_global(state):
-    """shared"""
-    global counted
-    match state.n:
-        case counted:  # here
-            pass
 
 
 def shares_a_function_by_a_global(state):

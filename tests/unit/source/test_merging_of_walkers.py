@@ -28,6 +28,7 @@ from simulator.source import (
     generated,
     locks,
     loops,
+    matching,
     native,
     running,
     sharing,
@@ -37,7 +38,7 @@ from simulator.source import (
 from simulator.source.granularity import GRANULARITIES
 from simulator.source.threads import Threads
 
-MODULES = (attributes, comparing, containers, generated, locks, loops, native, running, sharing, told, walk)
+MODULES = (attributes, comparing, containers, generated, locks, loops, matching, native, running, sharing, told, walk)
 SETTERS = {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"}
 SAME_EVERY_TIME = (bool, int, str, float, type, FunctionType, BuiltinFunctionType, ModuleType, type(NotImplemented))
 
