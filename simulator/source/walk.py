@@ -30,6 +30,7 @@ from simulator.source.kinds import (
     is_ours,
     is_same,
     is_shared,
+    name_of,
     of_class,
     special,
     type_name,
@@ -86,7 +87,7 @@ class Walker(Matching):
         """`function(...)`, called by the program or by C code."""
         function = self.seen(function)
         if is_told(function):
-            return (yield from told(function)(self, site, *arguments, **keywords))
+            return (yield from self._told(site, function, arguments, keywords))
         if makes_lock(function):
             self.quiet(site)
             return self.new_lock(function)
@@ -127,6 +128,12 @@ class Walker(Matching):
                 raise TypeError(f"{function.type.__name__!r} object is not callable")
             raise self.wrong(f"calls {function!r}, a {function.type.__name__}, which cannot be followed", site)
         return (yield from self.native(site, function, arguments, keywords))
+
+    def _told(self, site: int | None, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
+        try:
+            return told(function)(self, site, *arguments, **keywords)
+        except TypeError:
+            raise self.wrong(f"calls {name_of(function)} with arguments that it is not known with", site) from None
 
     def _needs_walking(self, arguments: tuple[Any, ...]) -> bool:
         return len(arguments) == 1 and is_ours(self.seen(arguments[0]))

@@ -563,3 +563,8 @@ def formats_shared_lists(state):
 def asks_an_iterator(state):
     """of an iterator"""
     (x for x in state.xs).send(None)  # here
+
+
+def asks_for_the_length_of_nothing(state):
+    """len with arguments"""
+    state.n = len()  # here
