@@ -187,7 +187,9 @@ def is_of_named_tuple(function: Any, arguments: tuple[Any, ...]) -> bool:
     is_named = issubclass(kind, tuple) and hasattr(kind, "_fields")
     # Its `__new__` is made of a text, the others stand in the library.
     file = function.__code__.co_filename
-    return is_named and (file == collections.__file__ or (file.startswith("<string") and function.__name__ == "__new__"))
+    return is_named and (
+        file == collections.__file__ or (file.startswith("<string") and function.__name__ == "__new__")
+    )
 
 
 def is_of_python(kind: Any) -> bool:

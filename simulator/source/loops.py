@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import collections
 import functools
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from types import FunctionType
 from typing import Any, NamedTuple
 
 from simulator.source.attributes import Found, say_kind
 from simulator.source.containers import Containers
-from simulator.source.kinds import Stopped, View, is_container, is_same, special, type_name
+from simulator.source.kinds import Stopped, View, is_container, is_private_object, is_same, special, type_name
 from simulator.source.running import Steps
 from simulator.source.shared import Ref
 
@@ -233,6 +233,25 @@ class Loops(Containers):
         if isinstance(thing, Ref | Cursor) or isinstance(special(thing, "__iter__"), FunctionType):
             return (yield from self.collected(thing, most))
         return thing
+
+    def taken_apart(self, thing: Any, most: int | None = None) -> Steps:
+        """What stands at the right of `a, b = thing`."""
+        seen = self.seen(thing)
+        is_object = (isinstance(seen, Ref) and not is_container(seen)) or is_private_object(seen)
+        if is_object and special(seen, "__iter__") is None and special(seen, "__getitem__") is None:
+            raise TypeError(f"cannot unpack non-iterable {type_name(seen)} object")
+        return (yield from self.unpack(thing, most))
+
+    def merged(self, *parts: Any) -> dict[str, Any]:
+        """`f(a=b, **c)`: all that is given by name."""
+        made: dict[str, Any] = {}
+        for each in parts:
+            if not isinstance(each, Mapping) or set(each) & set(made):
+                raise self.wrong(
+                    "gives a function the same name twice, or by ** what is no dict: it cannot be followed", None
+                )
+            made.update(each)
+        return made
 
     def collected(self, thing: Any, most: int | None = None) -> Steps:
         """All items, one by one, or as many as there may be."""

@@ -418,7 +418,7 @@ class _Function:
                 # One more than there are names for is asked for, and no further.
                 is_open = any(isinstance(part, ast.Starred) for part in parts)
                 most = [] if is_open else [ast.Constant(len(parts) + 1)]
-                made: list[ast.stmt] = [ast.Assign([ast.Tuple(stores, ast.Store())], _ask("unpack", value, *most))]
+                made: list[ast.stmt] = [ast.Assign([ast.Tuple(stores, ast.Store())], _ask("taken_apart", value, *most))]
                 for part, each in zip(parts, temporaries, strict=True):
                     made += self.assign(part.value if isinstance(part, ast.Starred) else part, _name(each))
                 return made
@@ -771,6 +771,12 @@ class _Function:
             )
             for each in node.keywords
         ]
+        if len(keywords) > 1 and any(each.arg is None for each in keywords):
+            parts = [
+                each.value if each.arg is None else ast.Dict([ast.Constant(each.arg)], [each.value])
+                for each in keywords
+            ]
+            keywords = [ast.keyword(None, _tell("merged", *parts))]
         if keywords and len(node.args) == 1 and isinstance(node.args[0], ast.Starred):
             return self._unpacked_last(node, function, node.args[0].value, keywords)
         return self._called(node, function, arguments, keywords)

@@ -787,3 +787,12 @@ def a_match_in_a_loop(box):
             case 3:
                 break
         box.n += each
+
+
+def what_cannot_be_taken_apart(box):
+    for each in (box.child, Child(), 5, None):
+        try:
+            a, b = each
+        except TypeError as e:
+            box.errors.append(str(e))
+    box.out = dict(a=1, **{"b": 2}, **box.flat) if box.n == 7 else dict(c=1, **box.flat)

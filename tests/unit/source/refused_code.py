@@ -568,3 +568,8 @@ def asks_an_iterator(state):
 def asks_for_the_length_of_nothing(state):
     """len with arguments"""
     state.n = len()  # here
+
+
+def gives_a_name_twice(state):
+    """the same name twice"""
+    dict(a=1, **{"a": state.n})  # here
