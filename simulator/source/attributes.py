@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import enum
-import inspect
 import sys
 import types
 from abc import abstractmethod
@@ -20,9 +19,12 @@ from simulator.source.kinds import (
     View,
     bound,
     is_absent,
+    is_data_descriptor,
     is_descriptor,
     is_of_python,
     is_slot,
+    of_class,
+    python_type,
     say,
     special,
     type_name,
@@ -32,7 +34,7 @@ from simulator.source.running import Steps
 from simulator.source.shared import ABSENT, FIXED, Bound, Inner, Item, Ref, attributes
 from simulator.source.sharing import Sharing
 
-__all__ = ["Attributes"]
+__all__ = ["Attributes", "Found"]
 
 _UNKNOWN = ("threading", "queue", "logging")
 """Modules whose objects have methods that the model does not know, or leaves out."""
@@ -64,10 +66,21 @@ class Attributes(Sharing):
             self.is_at(site)
             found = self._read(self.mine((yield Read(found.what))), found, owner, name, site)
         if found.how == "call":
-            return (yield from self.follow(found.what, found.arguments, {}, None))
+            try:
+                return (yield from self.follow(found.what, found.arguments, {}, None))
+            except AttributeError:
+                fallback = self._fallback(owner, found)
+                if fallback is None:
+                    raise
+            return (yield from self.follow(fallback, (owner, name), {}, None))
         if found.how == "whole":
             return getattr((yield from self.all_of(owner, site)), name)
         return found.what
+
+    def _fallback(self, owner: Any, found: Found) -> Any:
+        """The `__getattr__` that is asked when a property has raised AttributeError; None where there is none."""
+        fallback = special(owner, "__getattr__") if not isinstance(owner, Super) else None
+        return fallback if isinstance(fallback, FunctionType) and found.what is not fallback else None
 
     @abstractmethod
     def all_of(self, owner: Ref, site: int | None, *key: Any) -> Steps:
@@ -86,8 +99,10 @@ class Attributes(Sharing):
             raise self.wrong(f"asks for {name!r} of the {owner.which}() of {owner.ref}, which cannot be followed", site)
         if isinstance(owner, Bound | Inner):
             function = owner.function
-            if name == "__name__" and isinstance(owner, Inner):
-                return Found("value", owner.name)
+            if name == "__class__":
+                return Found("value", python_type(owner))
+            if isinstance(owner, Inner) and name in ("__name__", "__qualname__"):
+                return Found("value", owner.name if name == "__qualname__" else owner.name.rpartition(".")[2])
             if isinstance(function, str) or not hasattr(function, name):
                 raise self.wrong(f"asks for {name!r} of {say(owner)}, which cannot be followed", site)
             return Found("value", getattr(function, name))
@@ -101,7 +116,7 @@ class Attributes(Sharing):
             return self._look(owner, owner.__mro__, name, site)
         if is_of_python(type(owner)):
             return self._find_private(owner, name, site)
-        return Found("value", getattr(owner, name))
+        return Found("value", python_type(owner) if name == "__class__" else getattr(owner, name))
 
     def _refuse_namespace(self, owner: type | ModuleType, name: str, site: int | None) -> None:
         """Raise for the dict behind a class or a module: it is the real one, and not what threads see."""
@@ -117,9 +132,11 @@ class Attributes(Sharing):
             return Found("value", self._opaque_method(owner, name, site))
         if isinstance(special(owner, "__getattribute__"), FunctionType):
             raise self.wrong(f"looks into {owner!r}, whose __getattribute__ cannot be followed", site)
-        attribute = inspect.getattr_static(owner.type, name, ABSENT)
+        attribute = of_class(owner.type, name, ABSENT)
         if isinstance(attribute, property):
             return self._got(attribute, owner, owner.type, name)
+        if is_data_descriptor(attribute):
+            return self._look(owner, owner.type.__mro__, name, site)
         if owner.kind != "object" and isinstance(attribute, FunctionType) and not is_of_python(owner.type):
             # Counter, OrderedDict …: what its methods do is one step, whether they are C code or not.
             return Found("value", Bound(name, owner))
@@ -133,7 +150,7 @@ class Attributes(Sharing):
 
     def _opaque_method(self, owner: Ref, name: str, site: int | None) -> Bound:
         """What C code, or the library, does with a state that nobody sees: its methods are known or refused when called."""
-        attribute = inspect.getattr_static(owner.type, name, ABSENT)
+        attribute = of_class(owner.type, name, ABSENT)
         if owner.kind == "opaque" and not callable(attribute):
             raise self.wrong(f"asks for {name!r} of {owner!r}, {say_kind(owner)}, which cannot be followed", site)
         return Bound(name, owner)
@@ -169,7 +186,7 @@ class Attributes(Sharing):
         if isinstance(owner, type):
             return Found("value", getattr(owner, name))
         kind = type_of(owner)
-        fallback = inspect.getattr_static(kind, "__getattr__", None)
+        fallback = of_class(kind, "__getattr__")
         if isinstance(fallback, FunctionType):
             return Found("call", fallback, (owner, name))
         raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
@@ -231,9 +248,11 @@ class Attributes(Sharing):
             return Found("value", kind)
         if isinstance(special(owner, "__getattribute__"), FunctionType):
             raise self.wrong(f"looks into {say(owner)}, whose __getattribute__ cannot be followed", site)
-        attribute = inspect.getattr_static(kind, name, ABSENT)
+        attribute = of_class(kind, name, ABSENT)
         if isinstance(attribute, property):
             return self._got(attribute, owner, kind, name)
+        if is_data_descriptor(attribute):
+            return self._look(owner, kind.__mro__, name, site)
         held = attributes(owner)
         if name in held:
             value = held[name]
@@ -282,6 +301,11 @@ class Attributes(Sharing):
                 f"{does} of {say(owner)}, which is taken for a value that never changes; give it to an object of your own",
                 site,
             )
+        if isinstance(owner, BaseException) and self.known_error(owner) is not None:
+            raise self.wrong(
+                f"{does} of {say(owner)} that others know: an exception is taken for a value that does not change then",
+                site,
+            )
 
     def _setter(self, owner: Any, name: str, value: Any, site: int | None) -> tuple[Any, tuple[Any, ...]]:
         """The function that sets an attribute and its arguments, where the class says so."""
@@ -289,8 +313,8 @@ class Attributes(Sharing):
             return None, ()
         kind = type_of(owner)
         self._refuse_opaque(owner, name, "sets", site)
-        attribute = inspect.getattr_static(kind, name, None)
-        own = inspect.getattr_static(kind, "__setattr__", None)
+        attribute = of_class(kind, name)
+        own = of_class(kind, "__setattr__")
         if isinstance(own, FunctionType):
             if _is_frozen(kind):
                 raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
@@ -338,8 +362,8 @@ class Attributes(Sharing):
             return None, ()
         kind = type_of(owner)
         self._refuse_opaque(owner, name, "deletes", site)
-        attribute = inspect.getattr_static(kind, name, None)
-        own = inspect.getattr_static(kind, "__delattr__", None)
+        attribute = of_class(kind, name)
+        own = of_class(kind, "__delattr__")
         if isinstance(own, FunctionType):
             if _is_frozen(kind):
                 raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")

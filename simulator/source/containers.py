@@ -9,25 +9,27 @@ from __future__ import annotations
 import collections
 import operator
 from abc import abstractmethod
+from collections.abc import ItemsView, ValuesView
 from types import FunctionType
 from typing import Any
 
 from simulator.ops import Read, Update, Write
-from simulator.source.attributes import Attributes, say_kind
+from simulator.source.attributes import say_kind
 from simulator.source.called_back import may_call_back
 from simulator.source.changes import applied, change, gone, or_default, removal
+from simulator.source.comparing import Comparing
 from simulator.source.kinds import (
+    Said,
     View,
     is_absent,
     is_container,
     is_of_python,
-    is_private_object,
     is_shared,
     may_be_compared,
     special,
 )
 from simulator.source.running import Steps
-from simulator.source.shared import ABSENT, Frozen, Item, Ref, freeze, thaw
+from simulator.source.shared import ABSENT, CONTAINERS, Frozen, Item, Ref, freeze, thaw
 
 __all__ = ["Containers"]
 
@@ -59,7 +61,7 @@ def _check_hash(key: Any) -> None:
             raise TypeError(f"unhashable type: {each.type.__name__!r}")
 
 
-class Containers(Attributes):
+class Containers(Comparing):
     """`owner[key]`, and the methods of builtin containers."""
 
     def load_item(self, owner: Any, key: Any, site: int | None) -> Steps:
@@ -91,7 +93,7 @@ class Containers(Attributes):
                 return (yield from self.change(owner, "__getitem__", (key,), {}, site))
             held = yield from self.all_of(owner, site, key)
             if missing is not None and not self._holds(held, self.mine(key)):
-                return (yield from self._missing(owner, key, missing, site))
+                return (yield from self._missing(owner, key, missing, site, held))
             return held[self.mine(key)]
         is_constant, value = self.shared.constant(owner, item)
         if is_constant:
@@ -112,12 +114,12 @@ class Containers(Attributes):
             return (yield from self.follow(function, (owner, key), {}, None))
         return owner[key]
 
-    def _missing(self, owner: Ref, key: Any, missing: Any, site: int | None) -> Steps:
+    def _missing(self, owner: Ref, key: Any, missing: Any, site: int | None, held: Any = None) -> Steps:
         """`defaultdict` makes what is missing: C code, in one go, unless its factory is Python. `__missing__` is followed."""
         if isinstance(missing, FunctionType):
             return (yield from self.follow(missing, (owner, key), {}, None))
-        factory = self._factory(owner)
-        if is_absent(factory):
+        factory = self._factory(owner) if held is None else held.default_factory
+        if factory is None or is_absent(factory):
             raise KeyError(key)
         if self._is_builtin_factory(factory):
             made = yield from self.share(factory(), site)
@@ -199,9 +201,13 @@ class Containers(Attributes):
     def _at_once(self, function: Any, owner: Any, key: Any, *value: Any) -> Any:
         return function(owner, key, *value)
 
-    def keys(self, things: Any) -> list[Any]:
-        """Several of them."""
-        return [self.key(each) for each in things]
+    def set_of(self, *things: Any) -> set[Any]:
+        """`{a, b}`: all of it is worked out before anything is hashed."""
+        return {self.key(each) for each in things}
+
+    def dict_of(self, *things: Any) -> dict[Any, Any]:
+        """`{a: b}`, from keys and values in turn."""
+        return {self.key(key): value for key, value in zip(things[::2], things[1::2], strict=True)}
 
     def store_item(self, owner: Any, key: Any, value: Any, site: int | None) -> Steps:
         """`owner[key] = value`."""
@@ -314,7 +320,7 @@ class Containers(Attributes):
         return (yield from self.all_of(thing, site))
 
     def _viewed(self, held: Any, which: str) -> Any:
-        return held.keys() if which == "keys" else list(getattr(held, which)())
+        return getattr(held, which)()
 
     def change(
         self, owner: Ref, method: str, arguments: tuple[Any, ...], keywords: dict[str, Any], site: int | None
@@ -367,6 +373,8 @@ class Containers(Attributes):
             result = yield from self.contains_item(owner, self._only(arguments), site)
         elif name == "__getitem__" and not is_of_python(owner.type):
             result = yield from self.load_item(owner, self._only(arguments), site)
+        elif self._searches(name, owner) and len(arguments) == 1 and not keywords:
+            result = yield from self._searched(site, owner, name, arguments[0])
         elif self._looks_only(name):
             given = []
             for each in arguments:
@@ -401,6 +409,47 @@ class Containers(Attributes):
 
     def _is_one_by_one(self, name: str, arguments: tuple[Any, ...]) -> bool:
         return name in _PUTS_IN and any(map(self.is_lazy, arguments))
+
+    def _searches(self, name: str, owner: Ref) -> bool:
+        return name in ("count", "index", "remove") and owner.kind in ("list", "deque")
+
+    def _searched(self, site: int | None, owner: Ref, name: str, thing: Any) -> Steps:
+        """`index`, `remove` and `count` of a shared list: in one go, as long as C code may compare what is in it."""
+        if name == "remove" and not self._holds_others(thing):
+            return (yield from self.change(owner, name, (thing,), {}, site))
+        held = yield from self.all_of(owner, site)
+        found = yield from self.searched(held, name, thing)
+        if name == "remove":
+            yield from self.change(owner, "__delitem__", (found,), {}, None)
+            return None
+        return found
+
+    def _holds_others(self, thing: Any) -> bool:
+        """Whether a thing is compared by what is in it."""
+        seen = self.seen(thing)
+        if isinstance(seen, Ref):
+            return not may_be_compared(seen)
+        return isinstance(seen, CONTAINERS) or self.is_walked(seen)
+
+    def searched(self, held: Any, name: str, thing: Any) -> Steps:
+        """The place of a thing in a list of this thread's own, or how often it is there. Raises ValueError as Python does."""
+        if name != "remove" and not self.is_walked(thing, *held):
+            return getattr(held, name)(self.mine(thing))
+        found = []
+        for number, each in enumerate(tuple(held)):
+            if (yield from self.is_equal(each, thing)):
+                if name != "count":
+                    return number
+                found.append(number)
+        if name == "count":
+            return len(found)
+        shown = Said((yield from self.text(thing)))
+        # An empty one says in Python's words that it is not there.
+        return getattr(type(held)(), name)(shown)
+
+    @abstractmethod
+    def text(self, thing: Any) -> Steps:
+        """`repr(thing)`."""
 
     def _asked_for(self, name: str, given: list[Any]) -> list[Any]:
         """The key, where a method looks at one item alone."""
@@ -449,7 +498,9 @@ class Containers(Attributes):
             return or_default(value, arguments[1] if len(arguments) > 1 else None)
         if name == "setdefault":
             default = yield from self.share(arguments[1] if len(arguments) > 1 else None, site)
-            return or_default((yield from self._update_item(owner, item, site, or_default, default)), default)
+            return or_default(
+                (yield from self._update_item(owner, item, site, or_default, default)), self.mine(default)
+            )
         if len(arguments) == 1:
             return (yield from self._update_item(owner, item, site, removal(KeyError, key)))
         return or_default((yield from self._update_item(owner, item, site, gone)), arguments[1])
@@ -502,29 +553,20 @@ class Containers(Attributes):
         return (yield from self._is_in(held, self.mine(thing), site))
 
     def _is_in(self, held: Any, thing: Any, site: int | None) -> Steps:
-        """C code looks through a container that is this thread's own; what is compared by Python code is, one by one."""
-        if self._compares_python(held, thing):
-            if isinstance(held, list | tuple | collections.deque):
-                for each in held:
-                    if self.same(each, thing) or (yield from self._is_equal(each, thing)):
+        """C code looks through a container that is this thread's own; what it cannot compare is compared one by one."""
+        if isinstance(held, ItemsView | ValuesView):
+            held = list(held)
+        if self.is_sequence(held):
+            if self.is_walked(thing, *held):
+                for each in tuple(held):
+                    if (yield from self.is_equal(each, thing)):
                         return True
                 return False
-            if not may_be_compared(thing):
-                raise self.wrong(
-                    "asks what is in a set or a dict, whose items Python code compares: it cannot be followed", site
-                )
+        elif not may_be_compared(thing):
+            raise self.wrong(
+                "asks what is in a set or a dict, whose items Python code compares: it cannot be followed", site
+            )
         return self._holds(held, thing)
-
-    def _compares_python(self, held: Any, thing: Any) -> bool:
-        if not may_be_compared(thing) or (is_private_object(thing) and special(thing, "__eq__") is not object.__eq__):
-            return True
-        return isinstance(held, list | tuple | collections.deque) and any(
-            not may_be_compared(each) or (is_private_object(each) and special(each, "__eq__") is not object.__eq__)
-            for each in held
-        )
-
-    def _is_equal(self, one: Any, other: Any) -> Steps:
-        return (yield from self.truth((yield from self.binary("eq", one, other))))
 
     def _holds(self, container: Any, thing: Any) -> bool:
         if isinstance(container, dict | set | frozenset):

@@ -1,4 +1,4 @@
-"""The methods that `@dataclass` writes: they have no source to follow, but what they do is known.
+"""The methods that `@dataclass` and `namedtuple` write: they have no source to follow, but what they do is known.
 
 Fields are loaded and stored one by one, as the generated code does it.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from simulator.source.kinds import type_of
+from simulator.source.kinds import is_of_named_tuple, type_of
 from simulator.source.native import Native
 from simulator.source.operators import native
 from simulator.source.running import Steps
@@ -22,6 +22,8 @@ __all__ = ["generated"]
 
 def generated(function: FunctionType, arguments: tuple[Any, ...]) -> Callable[..., Steps] | None:
     """What to do instead of calling a function that `@dataclass` wrote; None for any other."""
+    if is_of_named_tuple(function, arguments):
+        return _named
     # The __repr__ is wrapped once more, so that it does not go round in circles.
     written: FunctionType = getattr(function, "__wrapped__", function)
     if written.__code__.co_filename != "<string>" or not arguments:
@@ -30,6 +32,14 @@ def generated(function: FunctionType, arguments: tuple[Any, ...]) -> Callable[..
     if not hasattr(kind, "__dataclass_fields__"):
         return None
     return _WRITTEN.get(function.__name__)
+
+
+def _named(walker: Native, function: Any, owner: Any, *arguments: Any, **keywords: Any) -> Steps:
+    """What a named tuple does with its items looks into none of them."""
+    given = []
+    for each in arguments:
+        given.append((yield from walker.unpack(each)) if function.__name__ == "_make" else each)
+    return function(owner, *given, **keywords)
 
 
 def _init(walker: Native, function: Any, made: Any, *arguments: Any, **keywords: Any) -> Steps:

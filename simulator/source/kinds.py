@@ -6,10 +6,11 @@ walker's generators may not ask for identity (`walk.py`).
 
 from __future__ import annotations
 
+import collections
 import enum
 import functools
-import inspect
 import sys
+import threading
 import types
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
@@ -18,15 +19,21 @@ from simulator.source.shared import ABSENT, FIXED, Bound, Inner, Ref
 
 __all__ = [
     "Me",
+    "Said",
     "Stopped",
     "Super",
     "View",
     "bound",
+    "has_default_text",
+    "has_own_comparison",
+    "has_own_text",
     "is_absent",
     "is_container",
+    "is_data_descriptor",
     "is_descriptor",
     "is_fixed",
     "is_hashable",
+    "is_of_named_tuple",
     "is_of_python",
     "is_one_of",
     "is_ours",
@@ -36,6 +43,8 @@ __all__ = [
     "is_slot",
     "may_be_compared",
     "name_of",
+    "of_class",
+    "python_type",
     "say",
     "special",
     "type_name",
@@ -45,6 +54,8 @@ __all__ = [
 _FOLLOWED_KINDS = ("list", "dict", "set", "deque", "bytearray")
 _VALUES = {"fractions", "decimal", "datetime", "pathlib", "enum", "re", "collections", "builtins", "simulator", "types"}
 """Modules whose classes stand for values, or are C code: their methods are run, not followed."""
+_COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
+_TEXTS = ("__str__", "__repr__", "__int__", "__float__", "__index__")
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made when the program runs, by a class statement for instance
 
 
@@ -74,6 +85,16 @@ class Stopped(Exception):
 Stopped.__name__ = Stopped.__qualname__ = "StopIteration"
 
 
+class Said:
+    """Stands in a container for a thing whose text is known already, while Python writes the container."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
 class Me:
     """`threading.current_thread()`."""
 
@@ -92,9 +113,31 @@ def type_of(thing: Any) -> Any:
     return thing.type if isinstance(thing, Ref) else type(thing)
 
 
+def python_type(thing: Any) -> Any:
+    """The class that Python's own object has, for which a thing of ours stands."""
+    if isinstance(thing, Ref):
+        return thing.type
+    if isinstance(thing, Inner):
+        return FunctionType
+    if isinstance(thing, Bound):
+        return BuiltinFunctionType if isinstance(thing.function, str) else MethodType
+    if isinstance(thing, View):
+        held: Any = collections.OrderedDict() if issubclass(thing.ref.type, collections.OrderedDict) else {}
+        return type(getattr(held, thing.which)())
+    return {Stopped: StopIteration, Super: super, Me: threading.Thread}.get(type(thing), type(thing))
+
+
 def special(thing: Any, name: str) -> Any:
     """A method that Python looks up on the class; None where there is none."""
-    return inspect.getattr_static(type_of(thing), name, None)
+    return of_class(type_of(thing), name)
+
+
+def of_class(kind: Any, name: str, default: Any = None) -> Any:
+    """What a class and its bases have by a name, as it stands there. What its metaclass has is no business of instances."""
+    for base in kind.__mro__:
+        if name in vars(base):
+            return vars(base)[name]
+    return default
 
 
 def is_shared(thing: Any) -> bool:
@@ -117,6 +160,36 @@ def is_ours(thing: Any) -> bool:
 def is_private_object(thing: Any) -> bool:
     """Whether a thing is an instance of a Python class that only this thread knows."""
     return is_of_python(type(thing)) and not isinstance(thing, BaseException | enum.Enum)
+
+
+def has_own_comparison(thing: Any) -> bool:
+    """Whether Python code says how a thing that only this thread knows is compared."""
+    return is_private_object(thing) and any(isinstance(special(thing, name), FunctionType) for name in _COMPARISONS)
+
+
+def has_default_text(thing: Any) -> bool:
+    """Whether the text of a thing says its class and where in memory it is."""
+    return bool(special(thing, "__repr__") == object.__repr__ and special(thing, "__str__") == object.__str__)
+
+
+def has_own_text(thing: Any) -> bool:
+    """Whether Python code says how a thing that only this thread knows is written, or its text says where in memory it is."""
+    return is_private_object(thing) and (
+        has_default_text(thing) or any(isinstance(special(thing, name), FunctionType) for name in _TEXTS)
+    )
+
+
+def is_of_named_tuple(function: Any, arguments: tuple[Any, ...]) -> bool:
+    """Whether a function is a method that `namedtuple` wrote, called on a named tuple or its class."""
+    if not arguments or not isinstance(function, FunctionType):
+        return False
+    kind = arguments[0] if isinstance(arguments[0], type) else type(arguments[0])
+    is_named = issubclass(kind, tuple) and hasattr(kind, "_fields")
+    # Its `__new__` is made of a text, the others stand in the library.
+    file = function.__code__.co_filename
+    return is_named and (
+        file == collections.__file__ or (file.startswith("<string") and function.__name__ == "__new__")
+    )
 
 
 def is_of_python(kind: Any) -> bool:
@@ -205,6 +278,12 @@ def say(thing: Any) -> str:
 def is_descriptor(attribute: Any) -> bool:
     """Whether a class's attribute decides by itself what an instance gets."""
     return hasattr(type(attribute), "__get__") and not isinstance(attribute, type | BuiltinFunctionType)
+
+
+def is_data_descriptor(attribute: Any) -> bool:
+    """Whether a class's attribute written in Python goes before what the instance holds by the same name."""
+    kind = type(attribute)
+    return is_of_python(kind) and (hasattr(kind, "__set__") or hasattr(kind, "__delete__"))
 
 
 def is_slot(attribute: Any) -> bool:

@@ -89,8 +89,6 @@ def makes_lock(function: Any) -> bool:
 
 
 def _acquire_arguments(blocking: bool = True, timeout: float = -1) -> tuple[bool, float]:
-    if not blocking and timeout != -1:
-        raise ValueError("can't specify a timeout for a non-blocking call")
-    if timeout < 0 and timeout != -1:
-        raise ValueError("timeout value must be a non-negative number")
+    # A lock of nobody's says in Python's words what is wrong with them.
+    threading.Lock().acquire(blocking, timeout)
     return bool(blocking), timeout

@@ -8,14 +8,24 @@ is the next item.
 from __future__ import annotations
 
 import collections
+import functools
 from collections.abc import Callable, Generator
 from functools import partial
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from simulator.source.attributes import say_kind
+from simulator.source.attributes import Found, say_kind
 from simulator.source.containers import Containers
-from simulator.source.kinds import Stopped, View, is_container, is_of_python, is_same, special, type_name
+from simulator.source.kinds import (
+    Stopped,
+    View,
+    is_container,
+    is_of_python,
+    is_private_object,
+    is_same,
+    special,
+    type_name,
+)
 from simulator.source.running import Steps
 from simulator.source.shared import Ref
 
@@ -175,10 +185,21 @@ class Loops(Containers):
             except BaseException as thrown:
                 error = thrown
 
+    def _find(self, owner: Any, name: str, site: int | None) -> Found:
+        if isinstance(owner, Cursor):
+            if name not in ("__next__", "__iter__"):
+                raise self.wrong(f"asks for {name!r} of an iterator, which cannot be followed", site)
+            return Found("value", functools.partial(next if name == "__next__" else iter, owner))
+        return super()._find(owner, name, site)
+
     def _resumed(self, cursor: Cursor, answer: Any, error: BaseException | None) -> Any:
         try:
             return cursor.over.send(answer) if error is None else cursor.over.throw(error)
         except StopIteration:
+            return None
+        except Stopped as error:
+            if cursor.mark == "generator":
+                raise RuntimeError("generator raised StopIteration") from error
             return None
 
     def _next_native(self, cursor: Cursor) -> bool:
@@ -321,20 +342,28 @@ class Loops(Containers):
 
     # -- what is taken apart
 
-    def unpack(self, thing: Any) -> Steps:
-        """Something that is taken apart: what Python can iterate over by itself."""
+    def unpack(self, thing: Any, most: int | None = None) -> Steps:
+        """Something that is taken apart: what Python can iterate over by itself. Of what is made lazily, `most` items."""
         thing = self.seen(thing)
         if is_container(thing) and not isinstance(special(thing, "__iter__"), FunctionType):
             return (yield from self.taken(thing, None))
         if isinstance(thing, Ref | Cursor) or isinstance(special(thing, "__iter__"), FunctionType):
-            return (yield from self.collected(thing))
+            return (yield from self.collected(thing, most))
         return thing
 
-    def collected(self, thing: Any) -> Steps:
-        """All items, one by one."""
+    def taken_apart(self, thing: Any, most: int | None = None) -> Steps:
+        """What stands at the right of `a, b = thing`."""
+        seen = self.seen(thing)
+        is_object = (isinstance(seen, Ref) and not is_container(seen)) or is_private_object(seen)
+        if is_object and special(seen, "__iter__") is None and special(seen, "__getitem__") is None:
+            raise TypeError(f"cannot unpack non-iterable {type_name(seen)} object")
+        return (yield from self.unpack(thing, most))
+
+    def collected(self, thing: Any, most: int | None = None) -> Steps:
+        """All items, one by one, or as many as there may be."""
         cursor = yield from self.iterate(thing)
-        made = []
-        while (yield from self.advance(cursor, None)):
+        made: list[Any] = []
+        while len(made) != most and (yield from self.advance(cursor, None)):
             made.append(cursor.value)
         return made
 

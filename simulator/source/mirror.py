@@ -14,7 +14,21 @@ from types import MethodType, ModuleType
 from typing import Any
 
 from simulator.ops import show_value
-from simulator.source.shared import ABSENT, Bound, Frozen, Item, Place, Ref, Shared, attributes, empty, fill, freeze
+from simulator.source.shared import (
+    ABSENT,
+    Bound,
+    Frozen,
+    Item,
+    Place,
+    Ref,
+    Shared,
+    Thrown,
+    attributes,
+    empty,
+    fill,
+    freeze,
+    remade,
+)
 from simulator.values import value_key
 
 __all__ = ["Mirror"]
@@ -54,9 +68,14 @@ class Mirror:
             return (
                 getattr(owner, value.function) if isinstance(value.function, str) else MethodType(value.function, owner)
             )
+        if isinstance(value, Thrown):
+            if value.name not in self._known:
+                self._known[value.name] = value.made(self.real(value.arguments), self.real(value.attributes))
+            return self._known[value.name]
+        if isinstance(value, BaseException):
+            return self._follow(self.shared.way_to_error(value), value)
         if isinstance(value, tuple):
-            parts = map(self.real, value)
-            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+            return remade(value, map(self.real, value))
         if isinstance(value, frozenset):
             return frozenset(map(self.real, value))
         if isinstance(value, Frozen):
@@ -253,6 +272,15 @@ class Mirror:
                     return True
                 return False
             return self._object(value) is real
+        if isinstance(value, Thrown):
+            if value.name in self._known:
+                return self._known[value.name] is real
+            is_one = type(real) is value.type and self._is_same(value.arguments, real.args)
+            if is_one:
+                self._known[value.name] = real
+            return is_one
+        if isinstance(value, BaseException):
+            return self.real(value) is real
         if isinstance(value, Frozen):
             return isinstance(real, Frozen) and self._is_same(value.items, real.items)
         if isinstance(value, Bound):

@@ -77,7 +77,11 @@ class Native(Locks):
     def native(self, site: int | None, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
         """One step that touches nothing shared, or a look at the shared containers that it is given."""
         owner = getattr(function, "__self__", None)
-        if isinstance(owner, list | collections.deque) and self._is_search(function, arguments):
+        known = self.seen(owner)
+        if isinstance(known, Ref) and not isinstance(owner, Ref):
+            # A method of a container that was this thread's own when the method was taken.
+            return (yield from self.invoke(site, Bound(function.__name__, known), *arguments, **keywords))
+        if self.is_sequence(owner) and self._is_search(owner, function, arguments, keywords):
             return (yield from self._search(site, owner, function, arguments[0]))
         if isinstance(owner, list) and function.__name__ == "sort" and keywords.get("key") is not None:
             self.quiet(site)
@@ -87,24 +91,26 @@ class Native(Locks):
             return (yield from self._best(site, function, arguments, keywords))
         if isinstance(owner, CONTAINERS) and self._is_one_by_one(self._name(function), arguments):
             return (yield from self.one_by_one(site, owner, function.__name__, arguments, keywords))
-        known = self.seen(owner)
-        if isinstance(known, Ref) and not isinstance(owner, Ref):
-            # A method of a container that was this thread's own when the method was taken.
-            return (yield from self.invoke(site, Bound(function.__name__, known), *arguments, **keywords))
         given = [self.seen(each) for each in arguments]
         named = {name: self.seen(each) for name, each in keywords.items()}
         self._allow(function, owner, given, named, site)
+        if is_one_of(function, (min, max)) and len(given) > 1 and self.is_walked(*given):
+            self.quiet(site)
+            return (yield from self._outermost(function, given, keywords))
         if self._changes(function) and given and isinstance(given[0], Ref):
             name = f"heapq.{function.__name__}"
             result = yield from self.change(given[0], name, tuple(given[1:]), {}, site)
         else:
             yield from self._prepare(function, owner, given, site)
-            self._check(function, owner, [*given, *named.values()], site)
+            keeps = isinstance(owner, CONTAINERS) or is_one_of(function, _KEEPING)
+            self._check(function, owner, given if keeps else [*given, *named.values()], site)
             if is_one_of(function, (sorted,)) and keywords.get("key") is not None:
                 result = yield from self.sorted(given[0], keywords, site)
             else:
-                keeps = isinstance(owner, CONTAINERS) or is_one_of(function, _KEEPING)
-                result = self._run(function, [self.mine(each) for each in given] if keeps else given, named)
+                if keeps:
+                    given = [self.mine(each) for each in given]
+                    named = {name: self.mine(each) for name, each in named.items()}
+                result = self._run(function, given, named)
         return result
 
     def _asks_code(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> bool:
@@ -154,26 +160,29 @@ class Native(Locks):
     def _changes(self, function: Any) -> bool:
         return is_one_of(function, _CHANGERS)
 
-    def _is_search(self, function: Any, arguments: tuple[Any, ...]) -> bool:
-        name = function.__name__
-        return name in ("index", "remove", "count") and len(arguments) == 1 and is_ours(self.seen(arguments[0]))
+    def _outermost(self, function: Any, given: list[Any], keywords: Mapping[str, Any]) -> Steps:
+        """`min` and `max` of several arguments that are not for C code to compare: one of them, and no copy."""
+        key = keywords.get("key")
+        better = "lt" if function.__name__ == "min" else "gt"
+        found: list[Any] = []
+        for each in given:
+            by = each if key is None else (yield from self.invoke(None, key, each))
+            if not found or (yield from self.truth((yield from self.binary(better, by, found[1])))):
+                found = [each, by]
+        return self.mine(found[0])
+
+    def _is_search(self, owner: Any, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> bool:
+        is_search = function.__name__ in ("index", "remove", "count") and len(arguments) == 1 and not keywords
+        return is_search and self.is_walked(arguments[0], *owner)
 
     def _search(self, site: int | None, owner: Any, function: Any, thing: Any) -> Steps:
-        """`index`, `remove` and `count` of a list of this thread's own, for a thing that Python code may compare."""
+        """`index`, `remove` and `count` of a list of this thread's own, where C code cannot compare what is in it."""
         self.quiet(site)
-        found = []
-        for number, each in enumerate(owner):
-            if self.same(each, thing) or (yield from self.truth((yield from self.binary("eq", each, thing)))):
-                found.append(number)
-        name = function.__name__
-        if name == "count":
-            return len(found)
-        if not found:
-            raise ValueError("list.remove(x): x not in list" if name == "remove" else f"{thing!r} is not in list")
-        if name == "remove":
-            del owner[found[0]]
+        found = yield from self.searched(owner, function.__name__, thing)
+        if function.__name__ == "remove":
+            del owner[found]
             return None
-        return found[0]
+        return found
 
     def _run(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         if is_of_python(function) if isinstance(function, type) else self._compares_own(function):

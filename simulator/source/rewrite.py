@@ -224,7 +224,7 @@ class _Function:
                 ]
             case ast.Assert(test, msg):
                 said = [] if msg is None else [_ask("said", self.expr(msg))]
-                error: ast.expr = ast.Call(_name("AssertionError"), said, [])
+                error: ast.expr = ast.Call(_name("_sim_AssertionError"), said, [])
                 if msg is not None and self.names.granularity.has_gil:
                     error = _ask("after", error)
                 raised = ast.Raise(error, None)
@@ -241,18 +241,8 @@ class _Function:
                 return []
             case ast.FunctionDef():
                 return self.function(node)
-            case ast.Match(subject, cases):
-                plain = _tell("plain", self.expr(subject))
-                named: list[ast.stmt] = []
-                rewritten_cases = [
-                    ast.match_case(
-                        self.pattern(each.pattern, named),
-                        None if each.guard is None else self.test(each.guard),
-                        self.block(each.body),
-                    )
-                    for each in cases
-                ]
-                return [*named, ast.Match(plain, rewritten_cases)]
+            case ast.Match():
+                return self.match(node)
             case ast.ClassDef():
                 raise self._refused(node, f"the class {node.name!r} inside a function", "define it outside")
             case ast.AsyncFor() | ast.AsyncWith() | ast.AsyncFunctionDef():
@@ -260,23 +250,85 @@ class _Function:
             case _:
                 raise self._refused(node, type(node).__name__, "say it in other words")
 
-    def pattern(self, node: ast.pattern, named: list[ast.stmt]) -> ast.pattern:
-        """A pattern; the values that it names with dots are looked up before the `match`."""
-        made = copy.deepcopy(node)
-        for each in ast.walk(made):
-            if isinstance(each, ast.MatchValue) and isinstance(each.value, ast.Attribute):
-                root, _, names = ast.unparse(each.value).partition(".")
-                held = self.temporary()
-                first = self.expr(ast.copy_location(_name(root), each.value))
-                looked_up = _tell("named", first, ast.Constant(names))
-                named.append(_located(ast.Assign([_store(held)], looked_up), each.value))
-                each.value = _located(ast.Attribute(_name(held), "value", ast.Load()), each.value)
-        return made
-
     def handler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
         """`except`."""
         kind = None if node.type is None else _tell("caught", self.expr(node.type))
+        if node.name is not None and self.is_shared_name(node.name):
+            raise self._refused(node, f"an exception caught as {node.name!r}, which is shared,", "give it another name")
         return _located(ast.ExceptHandler(kind, node.name, self.block(node.body)), node)
+
+    def match(self, node: ast.Match) -> list[ast.stmt]:
+        """`match`: one case after the other, until one has been found."""
+        subject, found = self.temporary(), self.temporary()
+        made: list[ast.stmt] = [
+            ast.Assign([_store(subject)], self.expr(node.subject)),
+            ast.Assign([_store(found)], ast.Constant(False)),
+        ]
+        for each in node.cases:
+            names: dict[str, str] = {}
+            fits = ast.BoolOp(
+                ast.And(), [ast.UnaryOp(ast.Not(), _name(found)), self.pattern(each.pattern, _name(subject), names)]
+            )
+            body: list[ast.stmt] = [ast.Assign([_store(found)], ast.Constant(True)), *self.block(each.body)]
+            if each.guard is not None:
+                body = [ast.If(self.test(each.guard), body, [])]
+            for name, held in names.items():
+                body = [*self.assign(ast.copy_location(_store(name), each.pattern), _name(held)), *body]
+            made.append(_located(ast.If(fits, body, []), each.pattern))
+        return made
+
+    def pattern(self, node: ast.pattern, at: ast.expr, names: dict[str, str]) -> ast.expr:
+        """Whether what stands at a place fits. What names of the pattern are bound to is kept in variables of ours."""
+        return _located(self._pattern(node, at, names), node)
+
+    def _pattern(self, node: ast.pattern, at: ast.expr, names: dict[str, str]) -> ast.expr:
+        match node:
+            case ast.MatchValue(value):
+                same = _ask("binary", ast.Constant("eq"), at, self.expr(value), self.site(node, "compare"))
+                return _ask("truth", same)
+            case ast.MatchSingleton(value):
+                return ast.Compare(at, [ast.Is()], [ast.Constant(value)])
+            case ast.MatchAs(pattern, name):
+                fits = [] if pattern is None else [self.pattern(pattern, at, names)]
+                return _all([*fits, *self._kept(name, at, names)])
+            case ast.MatchStar(name):
+                return _all(self._kept(name, at, names))
+            case ast.MatchOr(patterns):
+                return ast.BoolOp(ast.Or(), [self.pattern(each, at, names) for each in patterns])
+            case ast.MatchSequence(patterns):
+                stars = [number for number, each in enumerate(patterns) if isinstance(each, ast.MatchStar)]
+                star = stars[0] if stars else -1
+                wanted = [number for number, each in enumerate(patterns) if not _is_wildcard(each)]
+                is_whole = bool(wanted) and (star < 0 or star in wanted)
+                size = len(patterns) - len(stars)
+                asked = [ast.Constant(size), ast.Constant(star), _constants(wanted), ast.Constant(is_whole)]
+                return self._parts(_ask("matched_in_order", at, *asked), patterns, names)
+            case ast.MatchMapping(keys, patterns, rest):
+                parts = [*patterns, *([] if rest is None else [ast.MatchAs(None, rest)])]
+                key_tuple = ast.Tuple(self.exprs(keys), ast.Load())
+                return self._parts(_ask("matched_by_key", at, key_tuple, ast.Constant(rest is not None)), parts, names)
+            case ast.MatchClass(kind, patterns, attributes, by_name):
+                asked = [ast.Constant(len(patterns)), _constants(attributes)]
+                return self._parts(_ask("matched_by_class", at, self.expr(kind), *asked), [*patterns, *by_name], names)
+            case _:
+                raise self._refused(node, type(node).__name__, "say it in other words")
+
+    def _kept(self, name: str | None, at: ast.expr, names: dict[str, str]) -> list[ast.expr]:
+        """A name of a pattern that is bound when all of it fits: a tuple, which is true."""
+        if name is None:
+            return []
+        held = names.setdefault(name, self.temporary())
+        return [ast.Tuple([ast.NamedExpr(_store(held), at)], ast.Load())]
+
+    def _parts(self, taken: ast.expr, patterns: Sequence[ast.pattern], names: dict[str, str]) -> ast.expr:
+        """Whether the subject can be taken apart so, and its parts fit."""
+        held = self.temporary()
+        fits: list[ast.expr] = [ast.Compare(ast.NamedExpr(_store(held), taken), [ast.IsNot()], [ast.Constant(None)])]
+        for number, each in enumerate(patterns):
+            if not _is_wildcard(each):
+                part = ast.Subscript(_name(held), ast.Constant(number), ast.Load())
+                fits.append(self._pattern(each, part, names))
+        return _all(fits)
 
     def _finally(self, node: ast.stmt, body: list[ast.stmt], final: Sequence[ast.stmt]) -> list[ast.stmt]:
         """`finally`, which is left out where it is not the program's own exception that goes through it."""
@@ -299,7 +351,12 @@ class _Function:
         """A function inside a function."""
         if node.decorator_list:
             raise self._refused(node, f"the decorator of the inner function {node.name!r}", "define it outside")
-        return [*self._inner(node, node.name), ast.Assign([_store(node.name)], self._made(node, node.name))]
+        target = ast.copy_location(_store(node.name), node)
+        return [*self._inner(node, node.name), *self.assign(target, self._made(node, node.name))]
+
+    def publish(self, name: str, node: ast.stmt) -> list[ast.stmt]:
+        """What a statement of Python's has bound to a name that others can see."""
+        return self.assign(ast.copy_location(_store(name), node), _name(name))
 
     def _inner(self, node: ast.FunctionDef | ast.Lambda, name: str) -> list[ast.stmt]:
         code = nested_code(self.code, node, "<lambda>" if isinstance(node, ast.Lambda) else name)
@@ -378,7 +435,10 @@ class _Function:
                     ast.Starred(_store(each), ast.Store()) if isinstance(part, ast.Starred) else _store(each)
                     for part, each in zip(parts, temporaries, strict=True)
                 ]
-                made: list[ast.stmt] = [ast.Assign([ast.Tuple(stores, ast.Store())], _ask("unpack", value))]
+                # One more than there are names for is asked for, and no further.
+                is_open = any(isinstance(part, ast.Starred) for part in parts)
+                most = [] if is_open else [ast.Constant(len(parts) + 1)]
+                made: list[ast.stmt] = [ast.Assign([ast.Tuple(stores, ast.Store())], _ask("taken_apart", value, *most))]
                 for part, each in zip(parts, temporaries, strict=True):
                     made += self.assign(part.value if isinstance(part, ast.Starred) else part, _name(each))
                 return made
@@ -637,14 +697,11 @@ class _Function:
             case ast.List(parts):
                 return ast.List([self.part(each) for each in parts], ast.Load())
             case ast.Set(parts):
-                return ast.Set([self.key(each) for each in parts])
+                if all(isinstance(each, ast.Constant) for each in parts):
+                    return ast.Set(self.exprs(parts))
+                return _tell("set_of", *(self.part(each) for each in parts))
             case ast.Dict(keys, values):
-                made_keys = [None if key is None else self.key(key) for key in keys]
-                made_values = [
-                    _ask("unpack", self.expr(each)) if key is None else self.expr(each)
-                    for key, each in zip(keys, values, strict=True)
-                ]
-                return ast.Dict(made_keys, made_values)
+                return self.dict(keys, values)
             case ast.Starred():
                 return self.part(node)
             case ast.JoinedStr(values):
@@ -676,12 +733,24 @@ class _Function:
             return ast.Starred(_ask("unpack", self.expr(node.value)), ast.Load())
         return self.expr(node)
 
-    def key(self, node: ast.expr) -> ast.expr:
-        """A key of a dict, an item of a set."""
-        made = self.part(node)
-        if isinstance(made, ast.Starred):
-            return ast.Starred(_tell("keys", made.value), ast.Load())
-        return made if isinstance(node, ast.Constant) else _tell("key", made)
+    def dict(self, keys: Sequence[ast.expr | None], values: Sequence[ast.expr]) -> ast.expr:
+        """`{a: b, **c}`: what stands between two `**` is worked out before any of it is hashed."""
+        if all(key is None or isinstance(key, ast.Constant) for key in keys):
+            made = [
+                self.expr(each) if key is not None else _ask("unpack", self.expr(each))
+                for key, each in zip(keys, values, strict=True)
+            ]
+            return ast.Dict(list(keys), made)
+        parts: list[ast.expr] = []
+        between: list[ast.expr] = []
+        for key, each in zip(keys, values, strict=True):
+            if key is not None:
+                between += [self.expr(key), self.expr(each)]
+                continue
+            parts += [_tell("dict_of", *between), _ask("unpack", self.expr(each))]
+            between = []
+        parts.append(_tell("dict_of", *between))
+        return parts[0] if len(parts) == 1 else ast.Dict([None] * len(parts), parts)
 
     def name(self, node: ast.Name, name: str) -> ast.expr:
         """A variable, or a global."""
@@ -850,7 +919,8 @@ class _Function:
             innermost = [ast.Expr(ast.Yield(_tell("given", inside.expr(node.elt))))]
         else:
             method = "add" if isinstance(node, ast.SetComp) else "append"
-            empty = ast.Call(_name("set"), [], []) if isinstance(node, ast.SetComp) else ast.List([], ast.Load())
+            nothing = ast.Starred(ast.Tuple([], ast.Load()), ast.Load())
+            empty = ast.Set([nothing]) if isinstance(node, ast.SetComp) else ast.List([], ast.Load())
             made = inside.expr(node.elt)
             item = _tell("key", made) if isinstance(node, ast.SetComp) else made
             innermost = [ast.Expr(ast.Call(ast.Attribute(_name(result), method, ast.Load()), [item], []))]
@@ -875,6 +945,8 @@ class _Function:
             ]
         assigned = sorted(inside.assigned_outside)
         self.assigned_inside.update(assigned)
+        if not isinstance(self.node, Scope):
+            self.assigned_outside.update(assigned)
         declared: list[ast.stmt] = [ast.Nonlocal(assigned)] if assigned else []
         body = [*declared, *inside.before, ast.Assign([_store(result)], empty), *body, ast.Return(_name(result))]
         definition = _define(name, _arguments([WALKER, "_sim_iterated"]), body)
@@ -891,6 +963,24 @@ class _Function:
             [],
         )
         return ast.YieldFrom(called)
+
+
+def _constants(values: Sequence[int | str]) -> ast.expr:
+    return ast.Tuple([ast.Constant(each) for each in values], ast.Load())
+
+
+def _all(tests: list[ast.expr]) -> ast.expr:
+    """Whether all of these are true."""
+    return ast.BoolOp(ast.And(), tests) if len(tests) > 1 else tests[0] if tests else ast.Constant(True)
+
+
+def _is_wildcard(pattern: ast.pattern) -> bool:
+    """Whether a pattern is `_` or `*_`."""
+    match pattern:
+        case ast.MatchAs(None, None) | ast.MatchStar(None):
+            return True
+        case _:
+            return False
 
 
 def _is_boolean(node: ast.expr) -> bool:

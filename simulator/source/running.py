@@ -7,8 +7,9 @@ and `merging.py` compares them there: what is kept where a frame does not show i
 from __future__ import annotations
 
 import enum
+import gc
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, ItemsView, KeysView, ValuesView
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
@@ -17,7 +18,8 @@ from simulator.ops import Acquire, Operation, Release
 from simulator.source.called_back import call_c, may_call_back
 from simulator.source.granularity import Granularity
 from simulator.source.here import here
-from simulator.source.shared import GIL, VALUES, Bound, Frozen, Ref, Shared
+from simulator.source.kinds import View
+from simulator.source.shared import GIL, VALUES, Bound, Frozen, Ref, Shared, Thrown, remade
 from simulator.source.sites import Site, Visit
 from simulator.values import value_key
 
@@ -58,12 +60,13 @@ class Running(ABC):
         self.inside = False
         self._made = 0
         self._escaped: list[tuple[Any, Ref]] = []
+        self._thrown: list[tuple[BaseException, Thrown]] = []
         self._has_gil = False
         self._turns = 0
 
     def future_state(self) -> tuple[object, ...]:
         """For merging: what this run has made so far, and whether it holds the GIL."""
-        return (self.thread, self._made, tuple(self._escaped), self._has_gil)
+        return (self.thread, self._made, tuple(self._escaped), tuple(known for _, known in self._thrown), self._has_gil)
 
     # -- what it remembers
 
@@ -102,25 +105,57 @@ class Running(ABC):
             for made, ref in self._escaped:
                 if made is thing:
                     return ref
+            if isinstance(thing, KeysView | ValuesView | ItemsView):
+                return self._view_as_seen(thing)
         return thing
+
+    def _view_as_seen(self, view: Any) -> Any:
+        """A view of a dict that this thread made, and shared after it had taken the view."""
+        which = "keys" if isinstance(view, KeysView) else "values" if isinstance(view, ValuesView) else "items"
+        for made, ref in self._escaped:
+            if isinstance(made, dict) and any(each is made for each in gc.get_referents(view)):
+                return View(ref, which)
+        return view
 
     def mine(self, thing: Any) -> Any:
         """A thing as this thread knows it, the other way round: what it made before others knew it is that again.
 
         So it is itself in containers that held it before it was shared.
         """
-        if self._escaped:
+        if self._escaped or self.shared.has_thrown:
+            if type(thing) is Thrown:
+                return self._own_error(thing)
             if type(thing) is Ref:
                 for made, ref in self._escaped:
                     if ref is thing:
                         return made
             elif isinstance(thing, Frozen):
                 return Frozen(thing.type, self.mine(thing.items), thing.extra)
-            elif type(thing) in (tuple, list, frozenset):
+            elif type(thing) in (list, frozenset) or isinstance(thing, tuple):
                 parts = [self.mine(each) for each in thing]
                 if any(part is not each for part, each in zip(parts, thing, strict=True)):
-                    return type(thing)(parts)
+                    return remade(thing, parts) if isinstance(thing, tuple) else type(thing)(parts)
         return thing
+
+    def _own_error(self, thrown: Thrown) -> BaseException:
+        for made, known in self._thrown:
+            if known.name == thrown.name:
+                return made
+        made = thrown.made(self.mine(thrown.arguments), self.mine(thrown.attributes))
+        self._thrown.append((made, thrown))
+        return made
+
+    def now_thrown(self, error: BaseException, thrown: Thrown) -> Thrown:
+        """An exception of this thread's is known to others from now on."""
+        self.shared.has_thrown = True
+        self._thrown.append((error, thrown))
+        return thrown
+
+    def known_error(self, thing: Any) -> Any:
+        """What an exception of this thread's is to others; None where they do not know it."""
+        if self.shared.is_error(thing):
+            return thing
+        return next((known for made, known in self._thrown if made is thing), None)
 
     def same(self, one: Any, other: Any) -> bool:
         """Whether two things are one, as the program sees it."""
@@ -228,7 +263,7 @@ class Running(ABC):
         """Whether something counts as true."""
 
     @abstractmethod
-    def unpack(self, thing: Any) -> Steps:
+    def unpack(self, thing: Any, most: int | None = None) -> Steps:
         """Something that is taken apart: what Python can iterate over by itself."""
 
     @abstractmethod

@@ -48,10 +48,12 @@ __all__ = [
     "Place",
     "Ref",
     "Shared",
+    "Thrown",
     "attributes",
     "empty",
     "fill",
     "freeze",
+    "remade",
     "thaw",
 ]
 
@@ -125,12 +127,20 @@ class Ref:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if isinstance(other, Ref | int | float | str | tuple) and self._is_compared_by_value():
+        if self._may_equal(other):
             self._unseen()
         return False
 
     def __hash__(self) -> int:
         return object.__hash__(self)
+
+    def _may_equal(self, other: object) -> bool:
+        """Whether only a look at what is in both can tell."""
+        if isinstance(other, Ref):
+            return self._is_compared_by_value() or other._is_compared_by_value()
+        if isinstance(inspect.getattr_static(self.type, "__eq__", None), FunctionType):
+            return other is not None and not isinstance(other, _Absent | Frozen | type)
+        return self._is_compared_by_value() and isinstance(other, (*CONTAINERS, frozenset, bytes))
 
     def _is_compared_by_value(self) -> bool:
         return self.kind in ("list", "dict", "set", "deque", "bytearray") or isinstance(
@@ -231,6 +241,27 @@ class Frozen:
         return f"{self.type.__name__}([{inside}])"
 
 
+@dataclass(frozen=True, slots=True)
+class Thrown:
+    """An exception that a thread made and shared, as a value: each thread that comes across it has a real one of its own."""
+
+    name: str
+    type: Any
+    arguments: tuple[Any, ...]
+    attributes: tuple[tuple[str, Any], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"{self.type.__name__}({', '.join(map(repr, self.arguments))})"
+
+    def made(self, arguments: Iterable[Any], attributes: Iterable[tuple[str, Any]]) -> BaseException:
+        """A real one. No method written in Python is called for it."""
+        base = next(each for each in self.type.__mro__ if each.__module__ == "builtins")
+        made: BaseException = base.__new__(self.type, *arguments)
+        base.__init__(made, *arguments)
+        made.__dict__.update(attributes)
+        return made
+
+
 def freeze(container: Any) -> Frozen:
     """All of a container as a value. Raises TypeError for items that cannot be hashed."""
     kind = type(container)
@@ -313,6 +344,9 @@ class Shared:
         self._keys: dict[str, dict[Any, str]] = {}
         self._locations: dict[tuple[str | int, Item], str] = {}
         self._names: set[str] = set()
+        self._errors: dict[int, tuple[BaseException, tuple[Any, ...]]] = {}
+        self.has_thrown = False
+        """Some thread has made an exception and shared it."""
         self._name_everything(state, _root_name(state))
 
     def grows(self, what: str) -> None:
@@ -339,14 +373,30 @@ class Shared:
             )
             if all(mine is each for mine, each in zip(items, real, strict=True)):
                 return real
-            return type(real)(*items) if hasattr(real, "_fields") else items
+            return remade(real, items)
         if isinstance(real, frozenset):
             return frozenset(self.value(each, f"{name}.item") for each in real)
         if isinstance(real, MethodType):
             return Bound(real.__func__, self.value(real.__self__, f"{name}.self"))
         if type(real) is functools.partial:
             return self._partial(real, name)
+        if isinstance(real, BaseException) and self._is_value(real, name):
+            self._errors.setdefault(id(real), (real, way))
+            return real
         return self._ref(real, name, way)
+
+    def _is_value(self, error: BaseException, name: str) -> bool:
+        """Whether all that an exception holds is a value, so that the exception is one."""
+        held = (*error.args, *vars(error).values())
+        return all(self.value(each, f"{name}.args") is each for each in held)
+
+    def is_error(self, thing: Any) -> bool:
+        """Whether a thing is an exception that was there before any thread ran."""
+        return id(thing) in self._errors
+
+    def way_to_error(self, error: BaseException) -> tuple[Any, ...]:
+        """How one gets to it; empty where there is no way."""
+        return self._errors[id(error)][1] if id(error) in self._errors else ()
 
     def _partial(self, real: functools.partial[Any], name: str) -> functools.partial[Any]:
         """A partial with its parts as threads see them; always the same one."""
@@ -639,6 +689,11 @@ def _is_set(member: types.MemberDescriptorType, real: object) -> bool:
     except AttributeError:
         return False
     return True
+
+
+def remade(real: tuple[Any, ...], items: Iterable[Any]) -> Any:
+    """A tuple of the same class with other items. No method written in Python is called for it."""
+    return tuple.__new__(type(real), items)
 
 
 def _root_name(state: object) -> str:

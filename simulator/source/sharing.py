@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from simulator.ops import Write
-from simulator.source.kinds import is_fixed, is_of_python, is_same, say
+from simulator.source.kinds import is_fixed, is_of_python, is_same, python_type, say
 from simulator.source.running import Running, Steps
-from simulator.source.shared import CONTAINERS, Frozen, Item, Ref, attributes, freeze
+from simulator.source.shared import CONTAINERS, Frozen, Item, Ref, Thrown, attributes, freeze, remade
 
 __all__ = ["Sharing"]
 
@@ -29,6 +29,8 @@ class Sharing(Running):
             for each in thing:
                 parts.append((yield from self.share(each, site)))
             return self._rebuilt(thing, parts)
+        if isinstance(thing, BaseException) and not isinstance(thing, BaseExceptionGroup):
+            return (yield from self._share_error(thing, site))
         if not self._can_be_shared(thing):
             raise self.wrong(f"shares {say(thing)} that it made, which cannot be followed", site)
         ref = self._share_as(thing)
@@ -42,6 +44,18 @@ class Sharing(Running):
                 parts.append((yield from self.share(each, site)))
             yield from self._write_inside(ref, Item("all", None), Frozen(frozen.type, tuple(parts), frozen.extra))
         return ref
+
+    def _share_error(self, error: BaseException, site: int | None) -> Steps:
+        """An exception is a value, which nobody changes once others know it."""
+        known = self.known_error(error)
+        if known is not None:
+            return known
+        arguments = yield from self.share(error.args, site)
+        held = []
+        for name, value in vars(error).items():
+            held.append((name, (yield from self.share(value, site))))
+        kind = python_type(error)
+        return self.now_thrown(error, Thrown(self.new_name(kind.__name__), kind, arguments, tuple(held)))
 
     def _write_inside(self, ref: Ref, item: Item, value: Any) -> Steps:
         """A write that real threads do not see: what was private until now is filled in."""
@@ -70,4 +84,4 @@ class Sharing(Running):
     def _rebuilt(self, thing: Any, parts: Sequence[Any]) -> Any:
         if all(map(is_same, parts, thing)):
             return thing
-        return type(thing)(*parts) if hasattr(thing, "_fields") else type(thing)(parts)
+        return remade(thing, parts) if isinstance(thing, tuple) else frozenset(parts)

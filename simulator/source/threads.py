@@ -334,7 +334,8 @@ class Threads:
         tree = rewritten(node, function.__code__, names, os.path.basename(file))
         scope: dict[str, Any] = {
             "__builtins__": builtins, "__name__": function.__module__, "_sim_Inner": Inner, "_sim_range": range,
-            "_sim_slice": slice, "_sim_default": None, "_sim_Through": (SimulatorError, GeneratorExit),
+            "_sim_slice": slice, "_sim_default": None,
+            "_sim_AssertionError": AssertionError, "_sim_Through": (SimulatorError, GeneratorExit),
         }  # fmt: skip
         scope.update(names.constants())
         with warnings.catch_warnings():

@@ -5,10 +5,12 @@ Each is a function of the walker, the place, and the arguments; `TOLD` is the ta
 
 from __future__ import annotations
 
+import collections
 import functools
 import threading
 import time
-from collections.abc import Callable, Generator
+import types
+from collections.abc import Callable, Generator, ItemsView, KeysView, ValuesView
 from types import FunctionType
 from typing import Any
 
@@ -16,19 +18,23 @@ from simulator.ops import Pause
 from simulator.source.attributes import say_kind
 from simulator.source.kinds import (
     Me,
+    Said,
     Stopped,
     View,
+    has_default_text,
     is_container,
     is_hashable,
+    is_of_named_tuple,
     is_of_python,
     is_ours,
     is_private_object,
+    python_type,
     special,
 )
 from simulator.source.loops import Cursor, Given
 from simulator.source.native import Native
 from simulator.source.running import Steps
-from simulator.source.shared import Bound, Inner, Ref
+from simulator.source.shared import Bound, Frozen, Inner, Ref, freeze, remade, thaw
 
 __all__ = ["is_told", "told"]
 
@@ -88,7 +94,32 @@ def _isinstance(walker: Native, site: int | None, thing: Any, kinds: Any) -> Ste
     walker.quiet(site)
     yield from ()
     seen = walker.seen(thing)
-    return issubclass(seen.type, kinds) if isinstance(seen, Ref) else isinstance(seen, kinds)
+    if isinstance(seen, Cursor):
+        return _is_iterator(walker, site, kinds)
+    kind = python_type(seen)
+    return isinstance(seen, kinds) if _is_same(kind, type(seen)) else issubclass(kind, kinds)
+
+
+def _is_iterator(walker: Native, site: int | None, kinds: Any) -> bool:
+    """Whether a loop under way is one of these: which kind of iterator it is to Python, nobody here knows."""
+    known: tuple[type, ...] = (
+        types.GeneratorType,
+        map,
+        filter,
+        zip,
+        enumerate,
+        reversed,
+        type(iter([])),
+        type(iter({})),
+    )
+    said = {issubclass(each, kinds) for each in known}
+    if len(said) > 1:
+        raise walker.wrong("asks which kind of iterator it has, which cannot be followed", site)
+    return said.pop()
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return one is other
 
 
 def _type(walker: Native, site: int | None, *arguments: Any) -> Steps:
@@ -97,7 +128,9 @@ def _type(walker: Native, site: int | None, *arguments: Any) -> Steps:
     if len(arguments) != 1:
         raise walker.wrong("makes a class, which cannot be followed", site)
     seen = walker.seen(arguments[0])
-    return seen.type if isinstance(seen, Ref) else type(seen)
+    if isinstance(seen, Cursor):
+        raise walker.wrong("asks which kind of iterator it has, which cannot be followed", site)
+    return python_type(seen)
 
 
 def _callable(walker: Native, site: int | None, thing: Any) -> Steps:
@@ -403,7 +436,8 @@ def _text(walker: Native, site: int | None, thing: Any, names: tuple[str, ...], 
     seen = walker.seen(thing)
     for name in names:
         function = special(seen, name)
-        if isinstance(function, FunctionType) and is_of_python(seen.type if isinstance(seen, Ref) else type(seen)):
+        is_written = isinstance(function, FunctionType) and not is_of_named_tuple(function, (seen,))
+        if is_written and is_of_python(seen.type if isinstance(seen, Ref) else type(seen)):
             walker.quiet(site)
             return (yield from walker.follow(function, (seen,), {}, None))
     if _is_shown_live(seen):
@@ -412,32 +446,40 @@ def _text(walker: Native, site: int | None, thing: Any, names: tuple[str, ...], 
         seen = yield from walker.taken(seen, site)
     else:
         walker.quiet(site)
-    if isinstance(seen, list | tuple | dict | set) and _has_texts(seen):
+    if isinstance(seen, list | tuple | dict | set | collections.deque) and _has_texts(walker, seen):
         return (yield from _inside(walker, seen))
-    if isinstance(seen, Ref) or (is_private_object(seen) and _has_default_text(seen)):
+    if isinstance(seen, ValuesView | ItemsView | KeysView) and _has_texts(walker, list(seen)):
+        inside = yield from _inside(walker, list(seen))
+        return f"{type(seen).__name__}({inside})"
+    is_own = isinstance(seen, Bound | Inner | Cursor)
+    if is_own or isinstance(seen, Ref) or (is_private_object(seen) and has_default_text(seen)):
         walker.note("the text of an object says where in memory it is: its name is taken", site)
-        return f"<{seen!r}>" if isinstance(seen, Ref) else f"<{type(seen).__name__}>"
+        return f"<{seen!r}>" if isinstance(seen, Ref) else f"<{python_type(seen).__name__}>"
     return walker.in_c(native, seen)
 
 
-def _has_texts(container: Any) -> bool:
-    parts = [*container, *container.values()] if isinstance(container, dict) else list(container)
-    return any(
-        isinstance(each, Ref)
-        or is_private_object(each)
-        or (isinstance(each, list | tuple | dict | set) and _has_texts(each))
-        for each in parts
-    )
+def _has_texts(walker: Native, container: Any) -> bool:
+    """Whether a container holds what is shared, or what Python code may write, however deep."""
+    waiting = [container]
+    met: set[int] = set()
+    while waiting:
+        each = walker.seen(waiting.pop())
+        if isinstance(each, Ref | View | Bound | Inner | Cursor) or is_private_object(each):
+            return True
+        if isinstance(each, list | tuple | dict | set | frozenset | collections.deque) and id(each) not in met:
+            met.add(id(each))
+            waiting += [*each, *each.values()] if isinstance(each, dict) else each
+    return False
 
 
 def _is_shown_live(thing: Any) -> bool:
     """Whether C code goes through a container while it asks for texts: others are copied first."""
-    return isinstance(thing, Ref) and thing.kind in ("list", "dict") and not is_of_python(thing.type)
+    return isinstance(thing, Ref) and thing.type in (list, dict)
 
 
 def _shown_live(walker: Native, site: int | None, thing: Ref) -> Steps:
     view: Any = View(thing, "items") if thing.kind == "dict" else thing
-    items, cursor = yield from walker.before_code(view, site, _has_text)
+    items, cursor = yield from walker.before_code(view, site, lambda each: _has_texts(walker, (each,)))
     if not cursor:
         return walker.in_c(repr, _like(thing, items))
     shown = []
@@ -445,7 +487,8 @@ def _shown_live(walker: Native, site: int | None, thing: Ref) -> Steps:
         shown.append((yield from _part(walker, each, thing)))
     while (yield from _advance(walker, cursor, thing)):
         shown.append((yield from _part(walker, cursor.value, thing)))
-    return _between(_like(thing, items), ", ".join(shown), len(shown))
+    inside = ", ".join(shown)
+    return f"[{inside}]" if thing.kind == "list" else f"{{{inside}}}"
 
 
 def _like(thing: Ref, items: list[Any]) -> Any:
@@ -469,37 +512,36 @@ def _advance(walker: Native, cursor: Cursor, thing: Ref) -> Steps:
         ) from None
 
 
-def _has_text(thing: Any) -> bool:
-    return _has_texts([thing])
-
-
 def _inside(walker: Native, container: Any) -> Steps:
-    """The text of a container with objects in it whose text is Python code's."""
-    shown = []
-    for each in container:
-        text = yield from _text(walker, None, each, ("__repr__",), repr)
-        if isinstance(container, dict):
-            value = yield from _text(walker, None, container[each], ("__repr__",), repr)
-            text = f"{text}: {value}"
-        shown.append(text)
-    return _between(container, ", ".join(shown), len(shown))
-
-
-def _between(container: Any, inside: str, size: int) -> str:
-    if isinstance(container, list):
-        return f"[{inside}]"
+    """The text of a container with objects in it whose text is Python code's: Python writes it, with texts in their places."""
+    shown: list[Any] = []
+    for each in list(container):
+        said = yield from _said(walker, each)
+        shown.append((said, (yield from _said(walker, container[each]))) if isinstance(container, dict) else said)
+    if isinstance(container, set | frozenset):
+        return _set_text(container, shown)
     if isinstance(container, tuple):
-        return f"({inside},)" if size == 1 else f"({inside})"
-    return f"{{{inside}}}" if container else repr(container)
+        return repr(remade(container, shown))
+    return repr(thaw(Frozen(type(container), tuple(shown), freeze(container).extra)))
 
 
-def _has_default_text(thing: Any) -> bool:
-    return bool(special(thing, "__repr__") == object.__repr__ and special(thing, "__str__") == object.__str__)
+def _said(walker: Native, thing: Any) -> Steps:
+    """A thing that Python may write, or one that stands there with its text."""
+    if _has_texts(walker, (thing,)):
+        return Said((yield from _text(walker, None, thing, ("__repr__",), repr)))
+    return thing
 
 
-def _str(walker: Native, site: int | None, *things: Any) -> Steps:
-    if len(things) != 1:
-        return str(*things)
+def _set_text(container: Any, shown: list[Any]) -> str:
+    inside = "{" + ", ".join(map(repr, shown)) + "}"
+    return inside if type(container) is set else f"{type(container).__name__}({inside})"
+
+
+def _str(walker: Native, site: int | None, *things: Any, **named: Any) -> Steps:
+    if not things and list(named) == ["object"]:
+        things, named = (named["object"],), {}
+    if len(things) != 1 or named:
+        return (yield from walker.native(site, str, things, named))
     return (yield from _text(walker, site, things[0], ("__str__", "__repr__"), str))
 
 
@@ -507,11 +549,20 @@ def _repr(walker: Native, site: int | None, thing: Any) -> Steps:
     return (yield from _text(walker, site, thing, ("__repr__",), repr))
 
 
+def _bytes(walker: Native, site: int | None, *things: Any, **named: Any) -> Steps:
+    seen = walker.seen(things[0]) if len(things) == 1 else None
+    function = special(seen, "__bytes__")
+    if isinstance(function, FunctionType):
+        walker.quiet(site)
+        return (yield from walker.follow(function, (seen,), {}, None))
+    return (yield from walker.native(site, bytes, things, named))
+
+
 TOLD: dict[Any, Callable[..., Steps]] = {
     getattr: _getattr, hasattr: _hasattr, setattr: _setattr, delattr: _delattr, isinstance: _isinstance, type: _type,
     callable: _callable, bool: _bool, len: _len, iter: _iter, next: _next, map: _map, filter: _filter, zip: _zip,
     enumerate: _enumerate, reversed: _reversed, any: _any, all: _all, sum: _sum, functools.reduce: _reduce, print: _print,
     time.sleep: _sleep, threading.current_thread: _current_thread, threading.get_ident: _get_ident,
-    threading.get_native_id: _get_ident, id: _id, hash: _hash, str: _str, repr: _repr, object.__setattr__: _set_raw,
-    object.__delattr__: _delete_raw,
+    threading.get_native_id: _get_ident, id: _id, hash: _hash, str: _str, repr: _repr, bytes: _bytes,
+    object.__setattr__: _set_raw, object.__delattr__: _delete_raw,
 }  # fmt: skip

@@ -12,7 +12,6 @@ could not be compared.
 from __future__ import annotations
 
 import collections
-import inspect
 import operator
 from collections.abc import Callable
 from functools import partial
@@ -26,28 +25,34 @@ from simulator.source.generated import generated
 from simulator.source.kinds import (
     Stopped,
     View,
+    has_default_text,
     is_container,
     is_of_python,
     is_ours,
+    is_private_object,
     is_same,
     is_shared,
+    name_of,
+    of_class,
     special,
     type_name,
     type_of,
 )
 from simulator.source.locks import makes_lock
 from simulator.source.loops import Cursor, Given
-from simulator.source.native import Native, refused_class, refused_entry
+from simulator.source.matching import Matching
+from simulator.source.native import refused_class, refused_entry
 from simulator.source.running import GIL, Code, Steps
 from simulator.source.shared import CONTAINERS, GENERIC, Bound, Inner, Ref
 from simulator.source.told import is_told, told
 
 __all__ = ["GIL", "Code", "Steps", "Walker"]
 
+BUILTIN = (list, tuple, dict, collections.deque)
 _GETTERS = (operator.attrgetter, operator.itemgetter, operator.methodcaller)
 
 
-class Walker(Native):
+class Walker(Matching):
     """One run of one thread's body."""
 
     def again(self) -> None:
@@ -84,7 +89,7 @@ class Walker(Native):
         """`function(...)`, called by the program or by C code."""
         function = self.seen(function)
         if is_told(function):
-            return (yield from told(function)(self, site, *arguments, **keywords))
+            return (yield from self._told(site, function, arguments, keywords))
         if makes_lock(function):
             self.quiet(site)
             return self.new_lock(function)
@@ -135,6 +140,15 @@ class Walker(Native):
 
     def _origin(self, function: Any) -> Any:
         return function.__origin__
+
+    def _told(self, site: int | None, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
+        try:
+            return told(function)(self, site, *arguments, **keywords)
+        except TypeError:
+            raise self.wrong(f"calls {name_of(function)} with arguments that it is not known with", site) from None
+
+    def _needs_walking(self, arguments: tuple[Any, ...]) -> bool:
+        return len(arguments) == 1 and is_ours(self.seen(arguments[0]))
 
     def _getter(self, function: Any, thing: Any) -> Steps:
         """`attrgetter`, `itemgetter` and `methodcaller`."""
@@ -246,25 +260,28 @@ class Walker(Native):
         refused = refused_class(kind)
         if refused is not None:
             raise self.wrong(f"makes a {kind.__module__}.{kind.__qualname__}{refused}", site)
-        if isinstance(inspect.getattr_static(kind, "__del__", None), FunctionType):
+        if isinstance(of_class(kind, "__del__"), FunctionType):
             raise self.wrong(
                 f"makes a {kind.__qualname__}, whose __del__ Python calls whenever it likes: it cannot be followed",
                 site,
             )
         called = special(kind, "__call__")
-        new = inspect.getattr_static(kind, "__new__", None)
+        new = of_class(kind, "__new__")
         if not is_of_python(kind) or self._is_made_natively(kind, called, new):
             return (yield from self.native(site, kind, arguments, keywords))
         if isinstance(called, FunctionType):
             raise self.wrong(f"makes a {kind.__qualname__}, whose metaclass cannot be followed", site)
         self.quiet(site)
-        if isinstance(new, staticmethod):
+        is_value = self._is_value_class(kind, new)
+        if is_value:
+            made = yield from self._new_value(site, kind, arguments, keywords)
+        elif isinstance(new, staticmethod):
             made = yield from self.follow(new.__func__, (kind, *arguments), keywords, site)
         else:
             made = self._new(kind, arguments)
         if not issubclass(type_of(self.seen(made)), kind):
             return made
-        init = inspect.getattr_static(kind, "__init__", None)
+        init = of_class(kind, "__init__")
         if isinstance(init, FunctionType):
             result = yield from self.follow(init, (made, *arguments), keywords, site)
             self._nothing_else(result)
@@ -273,20 +290,43 @@ class Walker(Native):
             for each in arguments:
                 given.append((yield from self.unpack(each)))
             kind.__init__(made, *given, **keywords)
-        elif (arguments or keywords) and not isinstance(new, staticmethod) and not isinstance(made, BaseException):
+        elif (arguments or keywords) and not (
+            is_value or isinstance(new, staticmethod) or isinstance(made, BaseException)
+        ):
             raise TypeError(f"{kind.__name__}() takes no arguments")
         return made
+
+    def _is_value_class(self, kind: type, new: Any) -> bool:
+        """Whether instances of a class of one's own are builtin values, complete once they are there: numbers, tuples."""
+        return issubclass(kind, (int, float, complex, str, bytes, tuple, frozenset)) and not isinstance(
+            new, staticmethod
+        )
+
+    def _new_value(self, site: int | None, kind: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
+        """What C code makes of the arguments, at once."""
+        given = []
+        for each in arguments:
+            if issubclass(kind, tuple | frozenset):
+                given.append((yield from self.unpack(each)))
+            elif issubclass(kind, str) and is_ours(self.seen(each)) and len(arguments) == 1:
+                given.append((yield from told(str)(self, None, each)))
+            elif is_shared(self.seen(each)):
+                raise self.wrong(f"makes a {kind.__qualname__} of {self.seen(each)!r}, which cannot be followed", site)
+            else:
+                given.append(each)
+        return kind.__new__(kind, *given, **keywords)
 
     def _is_made_natively(self, kind: type, called: Any, new: Any) -> bool:
         """An enum's member by its value, a named tuple, an exception without any code of its own."""
         if hasattr(kind, "__members__"):
             return True
         if issubclass(kind, BaseException):
-            init = inspect.getattr_static(kind, "__init__", None)
+            init = of_class(kind, "__init__")
             return not isinstance(init, FunctionType) and not isinstance(new, staticmethod)
         if isinstance(new, staticmethod):
             function: Any = new.__func__
-            return hasattr(kind, "_fields") or self.code.is_library(function)
+            is_generated = hasattr(kind, "_fields") and function.__code__.co_filename.startswith("<string")
+            return is_generated or self.code.is_library(function)
         return isinstance(new, FunctionType)
 
     def _new(self, kind: Any, arguments: tuple[Any, ...]) -> Any:
@@ -300,9 +340,8 @@ class Walker(Native):
         """A comprehension. The first iterable is asked for at once, even where the items are made one by one."""
         cursor = yield from self.iterate(iterable, site)
         if lazily:
-            return Cursor(
-                "lazy", self._entered(function, cursor) if self.code.granularity.has_gil else function(self, cursor)
-            )
+            made = self._entered(function, cursor) if self.code.granularity.has_gil else function(self, cursor)
+            return Cursor("lazy", made).marked("generator")
         if not self.code.granularity.inlines:
             yield from self.switch()
         return (yield from function(self, cursor))
@@ -353,6 +392,10 @@ class Walker(Native):
             return (yield from self._entered_by_call((yield from self.acquire(manager, True))))
         function = special(manager, "__enter__")
         refused = refused_entry(manager, function)
+        if function is not None and special(manager, "__exit__") is None:
+            raise TypeError(
+                f"{type_name(manager)!r} object does not support the context manager protocol (missed __exit__ method)"
+            )
         if isinstance(function, FunctionType) and refused is None:
             return (yield from self.follow(function, (manager,), {}, None))
         if function is None:
@@ -374,13 +417,19 @@ class Walker(Native):
             yield from self.switch()
             return False
         function = special(manager, "__exit__")
-        details = (None, None, None) if error is None else (type(error), error, error.__traceback__)
+        details = self._details(error)
         if isinstance(function, FunctionType):
             swallowed = yield from self.follow(function, (manager, *details), {}, None)
         else:
             swallowed = yield from self.native(None, manager.__exit__, details, {})
         yield from self.switch()
         return (yield from self.truth(swallowed))
+
+    def _details(self, error: BaseException | None) -> tuple[Any, Any, Any]:
+        if error is None:
+            return None, None, None
+        raised = StopIteration(*error.args) if isinstance(error, Stopped) else error
+        return type(raised), raised, error.__traceback__
 
     # -- truth, operators
 
@@ -426,9 +475,12 @@ class Walker(Native):
     def binary(self, name: str, left: Any, right: Any, site: int | None = None, *, in_place: bool = False) -> Steps:
         """An operator or a comparison."""
         left, right = self.seen(left), self.seen(right)
-        if not (is_ours(left) or is_ours(right)):
+        is_comparison = operators.is_comparison(name)
+        if not (is_ours(left) or is_ours(right) or (is_comparison and self.is_walked(left, right))):
+            self._check_formatted(name, left, right, site)
             self.quiet(site)
             return self._natively(name, left, right)
+        self._check_formatted(name, left, right, site)
         for one, other, method in self._asked_in_turn(name, left, right):
             function = special(one, method)
             if isinstance(function, FunctionType):
@@ -450,9 +502,26 @@ class Walker(Native):
                     at = None
                 else:
                     taken.append(self.mine(each))
+            if is_comparison:
+                return (yield from self.compared(name, *taken))
             return self._natively(name, *taken, in_place=in_place)
+        if is_comparison and isinstance(left, BUILTIN) and isinstance(right, BUILTIN):
+            self.quiet(site)
+            return (yield from self.compared(name, left, right))
         self.quiet(site)
         return self._compared(name, left, right, in_place)
+
+    def _check_formatted(self, name: str, left: Any, right: Any, site: int | None) -> None:
+        """Raise where `%` would write what is shared, or where in memory something is."""
+        if name == "mod" and isinstance(left, str | bytes | bytearray):
+            for each in right if isinstance(right, tuple) else (right,):
+                seen = self.seen(each)
+                has_address = is_private_object(seen) and has_default_text(seen)
+                if is_shared(seen) or has_address or (isinstance(seen, BUILTIN) and self.is_walked(seen)):
+                    raise self.wrong(
+                        f"formats {type_name(seen)} by '%', which is C code: it cannot be followed; an f-string can",
+                        site,
+                    )
 
     def _natively(self, name: str, left: Any, right: Any, *, in_place: bool = False) -> Any:
         return self.in_c(operators.in_place if in_place else operators.native, name, left, right)
@@ -462,19 +531,35 @@ class Walker(Native):
         mine, others = type_of(left), type_of(right)
         first = (left, right, f"__{name}__")
         second = (right, left, f"__{operators.swapped(name)}__")
+        if name == "mod" and isinstance(left, str | bytes | bytearray) and not issubclass(others, mine):
+            # A text formats whatever it is given.
+            return [first]
         if mine is others:
             return [first, second] if operators.is_comparison(name) else [first]
-        if issubclass(others, mine) and special(right, second[2]) is not special(left, second[2]):
+        is_asked_first = operators.is_comparison(name) or special(right, second[2]) is not special(left, second[2])
+        if issubclass(others, mine) and is_asked_first:
             return [second, first]
         return [first, second]
 
     def _compared(self, name: str, left: Any, right: Any, in_place: bool) -> Any:
         """What is left where no method of Python code says anything."""
         if name in ("eq", "ne"):
-            return (left is right) == (name == "eq")
+            said = self._said_by_c_code(name, left, right)
+            return (left is right) == (name == "eq") if said is NotImplemented else said
         if is_shared(left) or is_shared(right):
             raise TypeError(operators.unsupported(name, type_name(left), type_name(right), in_place=in_place))
         return self._natively(name, left, right, in_place=in_place)
+
+    def _said_by_c_code(self, name: str, left: Any, right: Any) -> Any:
+        """What the builtin says that a class of this thread's own is made of: a number, a text."""
+        for one, other, method in self._asked_in_turn(name, left, right):
+            function = special(one, method)
+            is_plain = function in (getattr(object, method), None) or isinstance(function, FunctionType)
+            if not (is_plain or is_shared(one) or is_shared(other)):
+                said = function(one, other)
+                if said is not NotImplemented:
+                    return said
+        return NotImplemented
 
     def augment(self, name: str, old: Any, value: Any, site: int, owner: Any) -> Steps:
         """The arithmetic of `x += value`, a step of its own where x is shared and every operation counts."""
@@ -550,6 +635,10 @@ class Walker(Native):
 
     # -- the rest
 
+    def text(self, thing: Any) -> Steps:
+        """`repr(thing)`."""
+        return (yield from told(repr)(self, None, thing))
+
     def shown(self, thing: Any, conversion: int) -> Steps:
         """Something in an f-string, after `!r`, `!s` or `!a`."""
         thing = self.seen(thing)
@@ -562,23 +651,6 @@ class Walker(Native):
             return (yield from told(str)(self, None, thing))
         return thing
 
-    def plain(self, thing: Any) -> Any:
-        """The subject of a `match`."""
-        if is_shared(self.seen(thing)):
-            raise self.wrong(f"matches the shared {thing!r}, which cannot be followed; match its values", None)
-        return thing
-
-    def named(self, thing: Any, names: str) -> Given:
-        """What a name with dots in a pattern stands for. The pattern looks it up by itself, so nobody may write it."""
-        for name in names.split("."):
-            thing = self.seen(thing)
-            found = self._find(thing, name, None)
-            if found.how != "value" or is_shared(found.what):
-                said = f"{getattr(thing, '__name__', type_name(thing))}.{name}"
-                raise self.wrong(f"has the pattern {said}, which threads may change; compare with ==", None)
-            thing = found.what
-        return Given(thing)
-
     def said(self, thing: Any) -> Steps:
         """The message of an `assert`: what is shared, as it is now."""
         thing = self.seen(thing)
@@ -590,7 +662,13 @@ class Walker(Native):
 
     def raised(self, thing: Any) -> Any:
         """What is raised: an exception that others know cannot be."""
-        if isinstance(self.seen(thing), Ref):
+        seen = self.seen(thing)
+        if isinstance(seen, Ref) and issubclass(seen.type, BaseException):
+            raise self.wrong(f"raises {seen!r}, which holds more than values: it cannot be followed", None)
+        if self.known_error(thing) is not None:
+            # What the last one who raised it left behind is nobody's business.
+            thing.__traceback__ = thing.__context__ = None
+        if isinstance(seen, Ref):
             raise TypeError("exceptions must derive from BaseException")
         if isinstance(thing, KeyboardInterrupt) or thing is KeyboardInterrupt:
             raise self.wrong(

@@ -10,7 +10,7 @@ import itertools
 import linecache
 import re
 import threading
-from collections import deque
+from collections import deque, namedtuple
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +18,9 @@ from hypothesis import strategies as st
 
 NUMBERS = itertools.count()
 HOLE = re.compile(r"\{([ikxcBLS])\}")
+
+
+Pair = namedtuple("Pair", "left right")
 
 
 class Part:
@@ -56,6 +59,9 @@ class Box:
         self.q = deque([1, 2])
         self.part = Part(5)
         self.parts = [Part(1), Part(2)]
+        self.nested: Any = [[1], [2]]
+        self.pair = Pair(1, [2])
+        self.err: Any = ValueError(7)
         self.lock = threading.Lock()
         self.turns = 0
         self.out: Any = None
@@ -74,10 +80,14 @@ EXPRESSIONS = [
     "box.parts[{i}].value", "next((v for v in box.xs if v > {i}), {i})", "{ v: {i} for v in box.xs }", "min(box.d, key=str)",
     "[*box.xs, {x}]", "box.xs[{i}:]", "box.q[{i}]", "len(box.s)", "(b := {x})", "sorted(box.s)", "isinstance({x}, int)",
     "[p.value for p in box.parts]", "dict(box.d)", "tuple(enumerate(box.xs))", "list(zip(box.xs, box.q))",
+    "Pair({x}, {i})", "box.nested.count([{i}])", "box.nested.index([{i}])", "str(box.nested)", "repr(box.err)", "box.pair._replace(left={i})",
+    "list(box.d.items())", "max(box.nested)",
 ]  # fmt: skip
 CONDITIONS = [
     "{x} == {x}", "box.n < {i}", "{k} in box.d", "{x} in box.xs", "not box.xs", "box.n == 1 and {c}", "{c} or {c}", "a",
     "0 <= box.n < {i}", "box.part == box.parts[0]", "box.part is box.parts[0]", "box.s", "{i} in box.s", "hasattr(box, 'extra')",
+    "box.nested == [[{i}], [2]]", "[{i}] in box.nested", "Pair({i}, {x}) == (1, {x})", "box.d == {'a': {x}, 1: 'one'}",
+    "box.pair == ({i}, box.nested[1])", "isinstance(box.err, KeyError)", "[box.xs, {i}] < [[{i}], {i}]", "box.d.items() == {('a', {i})}",
 ]  # fmt: skip
 SIMPLE = [
     "box.n = {x}", "box.m = {x}", "box.n += {i}", "a = {x}", "b = {x}", "a += {i}", "box.xs[{i}] = {x}", "box.d[{k}] = {x}",
@@ -88,6 +98,8 @@ SIMPLE = [
     "box.xs.sort(key=lambda v: -v)", "box.xs.remove({i})", "box.extra = {x}", "del box.extra", "raise ValueError({x})", "pass",
     "box.out = {x}", "helper({i})", "box.d.update(z={x})", "box.xs = list(box.xs)", "assert {c}, {x}", "box.out = (a, b)",
     "box.xs.extend(v for v in (1, {i}))", "box.q.rotate({i})", "box.xs[{i}:] = [{x}]", "box.out = [a, box.xs]",
+    "box.nested[{i}].append({i})", "box.nested.append([{i}])", "box.nested.remove([{i}])", "box.err = KeyError({i})", "raise box.err",
+    "box.pair = Pair({x}, box.xs)", "box.out = {'err': box.err, 'pair': box.pair}",
 ]  # fmt: skip
 BLOCKS = [
     "if {c}:\n{B}", "if {c}:\n{B}else:\n{B}", "for a in range({i}):\n{L}", "for a in box.xs:\n    box.turn()\n{L}",
@@ -96,6 +108,8 @@ BLOCKS = [
     "for key in list(box.d):\n    box.turn()\n{L}", "for i, b in enumerate(box.xs):\n    box.turn()\n{L}",
     "for p in box.parts:\n    box.turn()\n    p.value += {i}\n{L}", "try:\n{B}except Exception as e:\n    box.out = repr(e)\n",
     "def inner(v={x}):\n    nonlocal a\n    a = v\n    return box.n\nb = inner()\n",
+    "try:\n{B}except Exception as e:\n    box.err = e\n",
+    "match {x}:\n    case [1, *a] | (a, _):\n        b = a\n    case int(b) if b > {i}:\n        box.m = b\n    case {1: a, **b}:\n        pass\n",
 ]  # fmt: skip
 
 
@@ -170,7 +184,7 @@ def compiled(source: str) -> Callable[[Any], object]:
     """The function `drawn` of a source text, which can be read as if it stood in a file."""
     file = f"<drawn {next(NUMBERS)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    scope: dict[str, Any] = {"__name__": "drawn", "Part": Part}
+    scope: dict[str, Any] = {"__name__": "drawn", "Part": Part, "Pair": Pair}
     exec(compile(source, file, "exec"), scope)
     function: Callable[[Any], object] = scope["drawn"]
     function.__doc__ = source

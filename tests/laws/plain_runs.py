@@ -104,6 +104,8 @@ def shape(thing: Any) -> object:
                 yield tuple(map(of_one, thing))
         elif isinstance(thing, list | collections.deque | bytearray):
             yield tuple(map(of_one, thing))
+        elif isinstance(thing, BaseException):
+            yield of_one(thing.args)
         elif isinstance(thing, types.FunctionType | types.MethodType | types.BuiltinFunctionType):
             yield thing.__qualname__
             return

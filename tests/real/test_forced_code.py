@@ -46,6 +46,8 @@ class Shop(Base):
         self.add = counter()
         self.orders = [3, 1, 2]
         self.last: Order | None = None
+        self.error: Exception | None = None
+        self.pairs = [[1], [2]]
 
     def makes_its_lock_late(self) -> None:
         if self.lock is None:
@@ -82,6 +84,34 @@ class Shop(Base):
         self.last = one
         mine.sort(key=lambda order: order.size)
         self.sold = mine.index(one) + mine.count(one)
+
+    def keeps_what_it_caught(self) -> None:
+        try:
+            {}["k"]
+        except KeyError as error:
+            self.error = error
+        self.sold += len(self.error.args)
+
+    def raises_what_another_kept(self) -> None:
+        try:
+            if self.error is None:
+                self.error = ValueError(1)
+            raise self.error
+        except ValueError:
+            self.sold += 1
+
+    def matches_its_orders(self) -> None:
+        match self.orders:
+            case [3, second, *_]:
+                self.orders[0] = second + self.sold
+                self.sold = 1
+            case [_, *rest]:
+                self.orders[1] = len(rest)
+
+    def compares_what_is_in_its_lists(self) -> None:
+        if self.pairs == [[1], [2]]:
+            self.pairs[0][0] = 2
+            self.sold += 1
 
     def asks_in_order(self) -> None:
         self.sold = self.sold in [self.sold, 1]

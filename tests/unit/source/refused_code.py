@@ -54,6 +54,9 @@ class State:
         self.random = random.Random(1)
         self.child = Child()
         self.numbers = itertools.count()
+        self.typed = WithTyped()
+        self.error = ValueError("x")
+        self.holding = ValueError([1])
 
     @functools.cached_property
     def cached(self):
@@ -413,13 +416,6 @@ def recursive(state, depth=0):
     return recursive(state, depth + 1)  # here
 
 
-def matches_shared(state):
-    """matches"""
-    match state.child:  # here
-        case Child(value=1):
-            state.n = 1
-
-
 def starred_exception(state):
     """TryStar"""
     try:  # here
@@ -501,3 +497,89 @@ def looks_into_a_module(state):
 def chains_what_is_made_lazily(state):
     """make a list of it first"""
     state.n = len(list(itertools.chain((each for each in state.xs), [1])))  # here
+
+
+class Typed:
+    """A descriptor that keeps its value in the instance's dict, by its own name."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner):
+        return instance.__dict__[self.name] * 2
+
+    def __set__(self, instance, value):
+        instance.__dict__[self.name] = value
+
+
+class WithTyped:
+    """It has one."""
+
+    x = Typed()
+
+    def __init__(self):
+        self.x = 1
+
+
+def data_descriptor_on_load(state):
+    """descriptor"""
+    state.n = state.typed.x  # here
+
+
+def changes_an_exception_that_others_know(state):
+    """that others know"""
+    state.error.code = 5  # here
+
+
+def changes_an_exception_that_it_shared(state):
+    """that others know"""
+    error = ValueError()
+    state.d["e"] = error
+    error.code = 5  # here
+
+
+def raises_what_holds_a_shared_list(state):
+    """holds more than values"""
+    raise state.holding  # here
+
+
+def catches_into_a_global(state):
+    """shared"""
+    global counted
+    try:
+        state.n = 1
+    except ValueError as counted:  # here
+        pass
+
+
+def shares_a_function_by_a_global(state):
+    """a function"""
+    global counted
+
+    def counted():  # here
+        pass
+
+
+def asks_which_iterator(state):
+    """which kind of iterator"""
+    state.n = type(iter(state.xs)) is list  # here
+
+
+def formats_a_shared_object(state):
+    """formats"""
+    state.n = "%s" % state.child  # here
+
+
+def formats_shared_lists(state):
+    """formats"""
+    state.n = "%s %r" % (1, [state.xs])  # here
+
+
+def asks_an_iterator(state):
+    """of an iterator"""
+    (x for x in state.xs).send(None)  # here
+
+
+def asks_for_the_length_of_nothing(state):
+    """len with arguments"""
+    state.n = len()  # here

@@ -23,10 +23,12 @@ from simulator.program import Program
 from simulator.scenario import Plain
 from simulator.source import (
     attributes,
+    comparing,
     containers,
     generated,
     locks,
     loops,
+    matching,
     native,
     running,
     sharing,
@@ -36,7 +38,7 @@ from simulator.source import (
 from simulator.source.granularity import GRANULARITIES
 from simulator.source.threads import Threads
 
-MODULES = (attributes, containers, generated, locks, loops, native, running, sharing, told, walk)
+MODULES = (attributes, comparing, containers, generated, locks, loops, matching, native, running, sharing, told, walk)
 SETTERS = {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"}
 SAME_EVERY_TIME = (bool, int, str, float, type, FunctionType, BuiltinFunctionType, ModuleType, type(NotImplemented))
 
