@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 import gc
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, ItemsView, KeysView, ValuesView
+from collections import OrderedDict
+from collections.abc import Callable, Generator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
@@ -26,6 +27,8 @@ from simulator.values import value_key
 __all__ = ["GIL", "Code", "Running", "Steps"]
 
 Steps = Generator[Operation, Any, Any]
+_DICTS: tuple[dict[Any, Any], ...] = ({}, OrderedDict())
+_VIEWS: Final = {type(getattr(each, which)()): which for each in _DICTS for which in ("keys", "values", "items")}
 TURNS: Final = 250_000
 """Turns of a loop without a step after which a thread is taken for one that never ends."""
 
@@ -105,13 +108,13 @@ class Running(ABC):
             for made, ref in self._escaped:
                 if made is thing:
                     return ref
-            if isinstance(thing, KeysView | ValuesView | ItemsView):
+            if type(thing) in _VIEWS:
                 return self._view_as_seen(thing)
         return thing
 
     def _view_as_seen(self, view: Any) -> Any:
         """A view of a dict that this thread made, and shared after it had taken the view."""
-        which = "keys" if isinstance(view, KeysView) else "values" if isinstance(view, ValuesView) else "items"
+        which = _VIEWS[type(view)]
         for made, ref in self._escaped:
             if isinstance(made, dict) and any(each is made for each in gc.get_referents(view)):
                 return View(ref, which)

@@ -352,11 +352,8 @@ class Meta(type):
     def __contains__(cls, item):
         return True
 
-    def __call__(cls):
-        return super().__call__()
 
-
-class Measured:
+class Measured(metaclass=Meta):
     """An instance is true, and has no length."""
 
 
@@ -376,6 +373,7 @@ def tried(function, *arguments):
 def a_metaclass_is_for_the_class(box):
     box.out = (callable(box.child), callable(box.xs), callable(Child), callable(Colour.RED), len(Colour))
     box.rec = (tried(len, Colour.RED), tried(list, Colour.RED), [each.name for each in Colour])
+    box.err = (bool(Measured()), tried(len, Measured()), tried(list, Measured()), tried(lambda: 1 in Measured()))
 
 
 class Low:
