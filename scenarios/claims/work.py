@@ -7,6 +7,7 @@ from functools import partial
 
 from scenarios.claims.claim import Asked, Claim, Evidence, Verdict
 from scenarios.gil.article import PRINTED
+from scenarios.gil.ask import INTERRUPTED
 from scenarios.gil.compare import compare
 from scenarios.gil.costs import Costs
 from scenarios.gil.experiments import Executor, Experiment, Workload
@@ -42,6 +43,8 @@ def _speedup(asked: Asked, workload: Workload, executor: Executor, *, gains: boo
     if not asked.real:
         return Evidence(Verdict.CONFIRMED if agrees else Verdict.REFUTED, tuple(model))
     found = compare([experiment], asked.interpreter, repeats=REPEATS, limit=SECONDS)
+    if found.stopped == INTERRUPTED:
+        raise KeyboardInterrupt
     if not found.rows:
         return Evidence(Verdict.OPEN, tuple(model), (found.stopped,), "nothing was measured")
     (row,) = found.rows

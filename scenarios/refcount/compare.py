@@ -84,14 +84,14 @@ class Verdict:
 
 
 def judge(sharing: Sharing) -> Verdict:
-    """The verdict on one way of sharing, every interleaving covered and counted.
+    """The verdict on one way of sharing, every interleaving covered and counted; after Ctrl-C there is none.
 
     >>> verdict = judge(Sharing(("drop", "drop")))
     >>> verdict.proved, verdict.endings[Ending.LEAKED], verdict.census.interleavings
     (False, 18, 20)
     """
     program = sharing.program()
-    return Verdict(sharing, check(program, counted=False), count(program))
+    return Verdict(sharing, check(program, counted=False).uninterrupted(), count(program))
 
 
 TWO = ("a", "b")

@@ -13,7 +13,7 @@ from simulator.errors import UsageError
 from simulator.explore import Report, check
 from simulator.machine import Machine
 from simulator.program import Program
-from simulator.search.budget import Budget, Stop
+from simulator.search.budget import Budget
 from simulator.search.replay import replay
 from simulator.trace import Run
 
@@ -120,11 +120,8 @@ def _draw(
 
 
 def _search(program: Program, budget: Budget) -> Report:
-    report = check(program, budget=budget)
-    if report.stop is Stop.INTERRUPTED:
-        # A picture of a part would look like a picture of the whole.
-        raise KeyboardInterrupt
-    return report
+    # A picture of a part would look like a picture of the whole.
+    return check(program, budget=budget).uninterrupted()
 
 
 def _run(program: Program, schedule: str | None, budget: Budget) -> tuple[Run, str]:
