@@ -36,9 +36,7 @@ def _speedup(asked: Asked, workload: Workload, executor: Executor, *, gains: boo
     who, what = _WORDS[executor], _WORDS[workload]
     model = [f"four {who} that {what}, with the GIL: {predicted:.2f} times as fast as one after the other"]
     if printed is not None:
-        model.append(
-            f"the article printed {printed.alone:g} s against {printed.seconds:g} s, {printed.speedup:.2f} times"
-        )
+        model.append(f"the article printed {printed.alone:g} s against {printed.seconds:g} s, {printed}")
     agrees = (predicted > SERIAL) == gains
     if not asked.real:
         return Evidence(Verdict.CONFIRMED if agrees else Verdict.REFUTED, tuple(model))

@@ -57,10 +57,12 @@ def command(
     wait-for: who waits for whom, at a deadlock or at any step of a schedule. lock-order: which lock is taken while which
     is held, over all runs. states: every state of a small program. happens-before: what orders the steps of one run.
     """
+    from simulator.render.files import check_writable
     from simulator.render.picture import check_suffix, write_picture
 
     if path is not None:
         check_suffix(path)
+        check_writable(path)
     _refuse_ignored(kind, schedule=schedule, step=step, max_states=max_states)
     loaded, given = loaded_program(values)
     program = loaded.program(**given)
