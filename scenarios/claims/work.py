@@ -60,6 +60,9 @@ def _speedup(asked: Asked, workload: Workload, executor: Executor, *, gains: boo
         return Evidence(Verdict.DEPENDS, tuple(model), machine, "on the build: this one has no GIL")
     if (os.cpu_count() or 1) < 2:
         return Evidence(Verdict.DEPENDS, tuple(model), machine, "on the machine: this one has one core")
+    if gains and float(row.prediction.speedup) <= SERIAL:
+        why = f"the machine is too busy: its cores had the work of {float(found.costs.capacity):.2f} to spare"
+        return Evidence(Verdict.OPEN, tuple(model), machine, why)
     return Evidence(Verdict.REFUTED, tuple(model), machine)
 
 

@@ -121,12 +121,12 @@ BUGGY: Mapping[str, Sharing] = {
     "torn-merge": Sharing(("drop", "copy"), protection="biased", handed=False, bug="torn-merge"),
     "free-at-zero": Sharing(("drop", "drop"), protection="biased", handed=False, bug="free-at-zero"),
     "reset-last": Sharing(("drop", "drop", "drop"), protection="biased", bug="reset-last"),
-    "local-left-out": Sharing(("drop", "drop", "drop"), protection="biased", bug="local-left-out"),
+    "local-left-out": Sharing(("drop", "drop"), protection="biased", bug="local-left-out"),
     "no-queue": Sharing(("drop", "drop"), protection="biased", bug="no-queue"),
     "gone-unseen": Sharing(("drop", "drop"), protection="biased", bug="gone-unseen"),
     "exit-blind": Sharing(("drop", "drop"), protection="biased", bug="exit-blind"),
 }
-"""For each mistake in biased counting a small work that shows it."""
+"""For each mistake in biased counting the work that shows it in the fewest steps, of those tried."""
 
 
 def said(sharing: Sharing) -> str:

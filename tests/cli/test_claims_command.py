@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -11,8 +12,12 @@ from scenarios.claims.claim import Asked, Claim, Evidence, Verdict
 from scenarios.claims.every import CLAIMS
 from scenarios.counter import counter
 from scenarios.gil.ask import INTERRUPTED
-from scenarios.gil.compare import Comparison
+from scenarios.gil.compare import Comparison, Row
 from scenarios.gil.costs import Costs
+from scenarios.gil.experiments import Executor, Experiment, Workload
+from scenarios.gil.measure import Measured
+from scenarios.gil.predict import predict
+from scenarios.gil.spread import spread
 from simulator.explore import check
 from simulator.real.interpreters import Interpreter
 from simulator.real.natural import Batch
@@ -138,6 +143,21 @@ def test_nothing_is_said_of_a_speed_up_whose_measurement_was_interrupted(monkeyp
     counting(monkeypatch, "scenarios.claims.work.compare", found)
     ran = simulator("claims", "--only", "I/O-bound threads")
     assert (ran.code, ran.out, ran.err) == (130, "", "simulator: interrupted: 0 of 1 claims\n")
+
+
+@pytest.mark.parametrize(("capacity", "verdict"), [(Fraction(1), "inconclusive"), (Fraction(2), "refuted")])
+def test_a_machine_without_a_core_to_spare_refutes_nothing(
+    capacity: Fraction, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = Costs(capacity=capacity)
+    experiment = Experiment(Workload.CPU, Executor.FORK, 4)
+    measured = Measured(experiment, spread([0.4] * 3), spread([0.9, 0.91, 0.92]))
+    row = Row(predict(experiment, costs), measured, None)
+    gil = Interpreter("CPython", (3, 11, 7), True, 0.005)
+    counting(monkeypatch, "scenarios.claims.work.compare", Comparison(gil, costs, None, (row,)))
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    (claim,) = simulator("claims", "--only", "CPU-bound processes", "--json").json["claims"]
+    assert claim["verdict"] == verdict
 
 
 def test_a_reader_of_the_table_sees_what_was_proved_and_what_was_only_forced() -> None:

@@ -39,7 +39,7 @@ def test_every_mistake_is_told_with_its_schedule(capsys: pytest.CaptureFixture[s
     table, _ = printed(capsys, "--bugs").split("\n\n")
     rows = table.splitlines()[2:]
     assert len(rows) == 7
-    assert all(re.search(r"(leak|freed early|use after free) +\d+ +t\d", row) for row in rows)
+    assert all(re.search(r"(leak|freed early|use after free|count too low) +\d+ +t\d", row) for row in rows)
 
 
 @pytest.mark.parametrize(
