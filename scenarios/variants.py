@@ -7,15 +7,15 @@ where the model that fits the Python says never would be a contradiction.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
+from scenarios.command_line import Parser, Partial, ended
 from scenarios.plain_variants import VARIANTS, plain
 from simulator.census import count
-from simulator.errors import SimulatorError, UsageError
+from simulator.errors import UsageError
 from simulator.real.crosscheck import wilson
 from simulator.real.interpreters import Interpreter, find, installed
 from simulator.real.natural import run_batch
@@ -101,7 +101,8 @@ def contradictions(seen: Mapping[tuple[str, Interpreter], Seen]) -> list[str]:
 def natural(
     name: str, interpreter: Interpreter, *, runs: int, increments: int, switch_interval: float | None = None
 ) -> Seen:
-    """Let a variant run freely on an interpreter. Raises UsageError for numbers that cannot be, and what `run_batch` does."""
+    """Let a variant run freely on an interpreter. Raises UsageError for numbers that cannot be, and what `run_batch` does;
+    after Ctrl-C there are none."""
     if name not in VARIANTS:
         raise UsageError(f"there is no variant {name!r}; known: {', '.join(VARIANTS)}")
     if increments < 1:
@@ -113,7 +114,7 @@ def natural(
         timeout=SECONDS,
         interpreter=interpreter,
         switch_interval=switch_interval,
-    )
+    ).uninterrupted()
     lost = sum(times for outcome, times in batch.outcomes.items() if dict(outcome.memory)["count"] != 2 * each)
     return Seen(batch.done, lost, batch.stopped)
 
@@ -164,8 +165,12 @@ def _newest(interpreters: Sequence[Interpreter]) -> list[Interpreter]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line: prints the tables; the exit code is 0, 1 for a contradiction, or 2 for bad input."""
-    parser = argparse.ArgumentParser(
+    """The command line: prints the tables; the exit code is 0, 1 for a contradiction, 2 for bad input, or 130 after Ctrl-C."""
+    return ended(lambda: _printed(arguments))
+
+
+def _printed(arguments: Sequence[str] | None) -> int:
+    parser = Parser(
         prog="python -m scenarios.variants",
         description="Natural runs of ten ways to add one, by two threads: how many runs lost an update.",
     )
@@ -189,9 +194,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="as sys.setswitchinterval takes it (default: untouched)",
     )
     options = parser.parse_args(arguments)
-    seen = {}
+    seen: dict[tuple[str, Interpreter], Seen] = {}
+    interpreters = list(map(find, options.python)) if options.python else _newest(installed())
+    interrupted = False
     try:
-        interpreters = list(map(find, options.python)) if options.python else _newest(installed())
         for interpreter in interpreters:
             for name in VARIANTS:
                 if sys.stderr.isatty():
@@ -203,18 +209,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     increments=options.increments,
                     switch_interval=options.switch_interval,
                 )
-    except SimulatorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    print(f"In the model, of all interleavings of two increments by two threads:\n\n{table(COLUMNS)}\n")
-    print(f"Natural runs that lost an update:\n\n{table(columns_of(seen))}\n")
+        interrupted = True
+        whole = [each for each in interpreters if all((name, each) in seen for name in VARIANTS)]
+        if not whole:
+            raise
+        seen = {key: each for key, each in seen.items() if key[1] in whole}
+    print(
+        f"In the model, of all interleavings of two increments by two threads:\
+\
+{table(COLUMNS)}\
+"
+    )
+    print(
+        f"Natural runs that lost an update:\
+\
+{table(columns_of(seen))}\
+"
+    )
     for (name, interpreter), each in seen.items():
         if each.stopped:
             print(f"{name} on {interpreter}: {each.stopped}")
     wrong = contradictions(seen)
+    if interrupted:
+        raise Partial(f"{len(columns_of(seen))} of {len(interpreters)} Pythons")
     print("\n".join(wrong or ["Nothing contradicts the model."]))
     return 1 if wrong else 0
 

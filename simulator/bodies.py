@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import os
 import sys
 import types
 from collections.abc import Generator
 from dataclasses import dataclass
-from types import BuiltinFunctionType, FrameType, FunctionType, TracebackType
+from types import BuiltinFunctionType, FrameType, FunctionType, GeneratorType, TracebackType
 from typing import Any, NamedTuple
 
-from simulator.errors import InternalError, NondeterminismError, ProgramError, SimulatorError
+from simulator.errors import InternalError, NondeterminismError, ProgramError, SimulatorError, by_interrupt
 from simulator.merging import future_key
 from simulator.ops import Check, Operation, Update, describe, has_key, is_operation, operation_key, show_value
 from simulator.program import Body
@@ -221,14 +222,17 @@ class Automaton:
                 )
         except StopIteration:
             return End("finished")
-        except SimulatorError:
-            raise
-        except AssertionError as error:
-            return End("failed check", str(error) or "assertion failed", _raised_at(error))
-        except RecursionError as error:
-            return End("crashed", f"RecursionError: {error}", _raised_at(error))
         except (Exception, SystemExit, GeneratorExit) as error:
+            if by_interrupt(error):
+                raise KeyboardInterrupt from None
+            if isinstance(error, SimulatorError):
+                raise
+            if isinstance(error, AssertionError):
+                return End("failed check", str(error) or "assertion failed", _raised_at(error))
             return End("crashed", f"{type(error).__name__}: {error}", _raised_at(error))
+        if _is_interrupted(generator):
+            # The body asks for what it does on its way out (to release a lock), not for what it does after this answer.
+            raise KeyboardInterrupt
         if not is_operation(yielded):
             where = _where(generator)
             close_quietly(generator)
@@ -344,6 +348,16 @@ def _where(generator: Generator[Any, Any, Any]) -> SourceLine:
     if frame is None:
         return SourceLine("?", 0)
     return SourceLine(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _is_interrupted(generator: Any) -> bool:
+    """Whether a suspended body, or one that it waits for, is in the middle of handling Ctrl-C."""
+    while isinstance(generator, GeneratorType):
+        # No attribute has the exception that a generator is handling; the collector knows it.
+        if any(isinstance(held, KeyboardInterrupt) for held in gc.get_referents(generator)):
+            return True
+        generator = generator.gi_yieldfrom
+    return False
 
 
 def _raised_at(error: BaseException) -> SourceLine | None:

@@ -19,6 +19,7 @@ __all__ = [
     "ScheduleError",
     "SimulatorError",
     "UsageError",
+    "by_interrupt",
     "nearest",
 ]
 
@@ -56,6 +57,30 @@ class InternalError(SimulatorError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}; this is a bug in the simulator, please report it")
+
+
+def by_interrupt(error: BaseException) -> bool:
+    """Whether an error came of Ctrl-C: raised while that was on its way out.
+
+    >>> try:
+    ...     try:
+    ...         raise KeyboardInterrupt
+    ...     finally:
+    ...         {}["left half done"]
+    ... except KeyError as error:
+    ...     by_interrupt(error)
+    True
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, KeyboardInterrupt):
+            return True
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            waiting += [one.__cause__, one.__context__]
+    return False
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -327,6 +327,8 @@ class _Check:
             except KeyboardInterrupt:
                 explored.stop = Stop.INTERRUPTED
         if explored.stop is Stop.INTERRUPTED:
+            # A step that was cut off may have left half a place in the automata, so what is told is run on others.
+            self.machine = Machine(self.machine.program, merge=self.machine.merges)
             found = [self.told(seen, schedule, shortest=False) for seen, schedule in explored.sightings.items()]
         found = [each for each in found if each.kind in self.asked.kinds]
         found.sort(key=_simplest_first)

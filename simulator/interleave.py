@@ -178,9 +178,7 @@ def explored(program: Program, settings: Settings, *, counted: bool = True) -> R
         budget=limits,
         kinds=settings.failing,
         counted=counted,
-    )
-    if report.stop is Stop.INTERRUPTED:
-        raise KeyboardInterrupt
+    ).uninterrupted()
     assert_report(report, _SAID, incomplete_ok=settings.incomplete_ok)
     needs_ends(
         _SAID,

@@ -18,7 +18,7 @@ from simulator.machine import Machine
 from simulator.program import Program
 from simulator.report import Report
 from simulator.schedulers import Scheduler
-from simulator.search.budget import Budget, Stop
+from simulator.search.budget import Budget
 from simulator.search.no_end import surely_ends, without_end
 from simulator.search.replay import run_of
 
@@ -78,11 +78,8 @@ def checked(
             f"{said}: {Scheduler.named(scheduler)} takes samples and can prove nothing; pass incomplete_ok=True to be content "
             "with them, or leave scheduler out to cover every interleaving"
         )
-    report = check(machine, budget=budget, scheduler=scheduler, seed=seed, kinds=names, counted=False)
-    if report.stop is Stop.INTERRUPTED:
-        # A check keeps what it had; who ends a test run by Ctrl-C wants it to end.
-        raise KeyboardInterrupt
-    return report
+    # A check keeps what it had; who ends a test run by Ctrl-C wants it to end.
+    return check(machine, budget=budget, scheduler=scheduler, seed=seed, kinds=names, counted=False).uninterrupted()
 
 
 def over_states(

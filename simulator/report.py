@@ -70,6 +70,12 @@ class Report:
         """Whether nothing was found. A proof only if `complete`."""
         return not self.findings
 
+    def uninterrupted(self) -> Report:
+        """The report; but KeyboardInterrupt again where Ctrl-C ended the search, for whoever has no use for a part of it."""
+        if self.stop is Stop.INTERRUPTED:
+            raise KeyboardInterrupt
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         """The report in plain types, as `simulator explore --json` prints it."""
         counted, traced = self.census, self.trace_census

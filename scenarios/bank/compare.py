@@ -6,17 +6,17 @@ your own stands beside the shipped ones as `path/to/file.py:Class`.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from scenarios.bank import ARTICLE, Transfer, bank, bank_program, workload
 from scenarios.bank.strategies import named, names
+from scenarios.command_line import Parser, Partial, ended
 from simulator.analysis.finding import Kind
-from simulator.errors import LimitError, SimulatorError
+from simulator.errors import LimitError
 from simulator.explore import check
 from simulator.report import Report
 from simulator.search.budget import Budget
@@ -142,10 +142,35 @@ def compare(
     >>> [(verdict.strategy, verdict.deadlock_free) for verdict in compare(["from-then-to", "ordered"])]
     [('from-then-to', False), ('ordered', True)]
     """
+    return tuple(
+        _verdicts(
+            strategies,
+            accounts=accounts,
+            balances=balances,
+            transfers=transfers,
+            ring=ring,
+            audits=audits,
+            budget=budget,
+        )
+    )
+
+
+def _verdicts(
+    strategies: Sequence[str],
+    *,
+    accounts: int,
+    balances: str,
+    transfers: str,
+    ring: int,
+    audits: int,
+    budget: Budget | None = None,
+) -> Iterator[Verdict]:
+    """The same, one by one."""
     typed = {"accounts": accounts, "balances": balances, "transfers": transfers, "ring": ring, "audits": audits}
     bank.checked(typed)
     held, moves = workload(accounts, balances, transfers, ring)
-    return tuple(judge(name, held, moves, audits=audits, budget=budget) for name in strategies or names())
+    for name in strategies or names():
+        yield judge(name, held, moves, audits=audits, budget=budget)
 
 
 def judge(
@@ -156,7 +181,7 @@ def judge(
     audits: int = 0,
     budget: Budget | None = None,
 ) -> Verdict:
-    """The verdict on one strategy over one workload."""
+    """The verdict on one strategy over one workload; after Ctrl-C there is none."""
     program = bank_program(balances, transfers, named(strategy), audits=audits)
     endless, known = None, True
     try:
@@ -165,7 +190,7 @@ def judge(
         known = False
     return Verdict(
         strategy=strategy.rpartition(":")[2],
-        report=check(program, budget=budget),
+        report=check(program, budget=budget).uninterrupted(),
         endless=endless,
         endless_known=known,
         serial=serial_balances(balances, transfers),
@@ -271,8 +296,12 @@ def _witnesses(verdict: Verdict) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line: prints the table; the exit code is 0, or 2 for bad input."""
-    parser = argparse.ArgumentParser(
+    """The command line: prints the table; the exit code is 0, 2 for bad input, or 130 after Ctrl-C."""
+    return ended(lambda: _printed(arguments))
+
+
+def _printed(arguments: Sequence[str] | None) -> int:
+    parser = Parser(
         prog="python -m scenarios.bank.compare",
         description="What exploration proves of lock strategies over the same transfers, every interleaving covered.",
     )
@@ -293,12 +322,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--audits", type=int, default=0, metavar="N", help="threads that add all balances up (default: 0)"
     )
     options: dict[str, Any] = vars(parser.parse_args(arguments))
+    strategies = options.pop("strategy") or names()
+    verdicts: list[Verdict] = []
+    interrupted = False
     try:
-        verdicts = compare(options.pop("strategy"), **options)
-    except SimulatorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        verdicts.extend(_verdicts(strategies, **options))
+    except KeyboardInterrupt:
+        if not verdicts:
+            raise
+        interrupted = True
     print(table(verdicts, audits=options["audits"] > 0))
+    if interrupted:
+        raise Partial(f"{len(verdicts)} of {len(strategies)} strategies")
     return 0
 
 

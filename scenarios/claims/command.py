@@ -28,10 +28,11 @@ def command(no_real: bool, runs: int, only: str, python: str | None, as_json: bo
     It argues why CPython has a GIL: reference counts, races, locks, CPU-bound and I/O-bound threads.
 
     Exit code 1 if a claim is refuted that was right when this was written; a claim may also depend on the version of Python,
-    or on where threads are switched.
+    or on where threads are switched. Ctrl-C leaves the claims so far: nothing is said of the one that was being tested.
     """
     from scenarios.claims.claim import Asked
     from scenarios.claims.every import CLAIMS
+    from simulator.cli import INTERRUPTED
     from simulator.cli.common import Output
     from simulator.errors import UsageError
     from simulator.real.interpreters import Interpreter, find
@@ -39,26 +40,28 @@ def command(no_real: bool, runs: int, only: str, python: str | None, as_json: bo
     wanted = [claim for claim in CLAIMS if only.lower() in claim.name.lower()]
     if not wanted:
         raise UsageError(f"no claim has {only!r} in its name; known: {', '.join(claim.name for claim in CLAIMS)}")
-    asked = Asked(real=not no_real, runs=runs, interpreter=find(python) if python else Interpreter.current())
+    asked = Asked(
+        real=not no_real, runs=runs, interpreter=find(python) if python is not None else Interpreter.current()
+    )
     output = Output()
     found: list[tuple[Claim, Evidence]] = []
-    stopped = False
+    stopped = ""
     for claim in wanted:
         try:
             evidence = claim.test(asked)
         except KeyboardInterrupt:
-            stopped = True
+            stopped = f"interrupted: {len(found)} of {len(wanted)} claims"
             break
         found.append((claim, evidence))
         if not as_json:
             output.text(_told(len(found), claim, evidence))
     if as_json:
-        output.json({"claims": [claim.to_dict(evidence) for claim, evidence in found], "interrupted": stopped})
+        output.json({"claims": [claim.to_dict(evidence) for claim, evidence in found], "interrupted": bool(stopped)})
     elif found:
         output.text(_table(found))
     if stopped:
-        click.echo("simulator: interrupted: these are the claims so far", err=True)
-        return 130
+        click.echo(f"simulator: {stopped}", err=True)
+        return INTERRUPTED
     return 1 if any(evidence.verdict == "refuted" and not claim.known_wrong for claim, evidence in found) else 0
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from scenarios.claims.claim import Asked, Claim, Evidence, Verdict
 from scenarios.gil.article import PRINTED
+from scenarios.gil.ask import INTERRUPTED
 from scenarios.gil.compare import compare
 from scenarios.gil.costs import Costs
 from scenarios.gil.experiments import Executor, Experiment, Workload
@@ -35,13 +36,13 @@ def _speedup(asked: Asked, workload: Workload, executor: Executor, *, gains: boo
     who, what = _WORDS[executor], _WORDS[workload]
     model = [f"four {who} that {what}, with the GIL: {predicted:.2f} times as fast as one after the other"]
     if printed is not None:
-        model.append(
-            f"the article printed {printed.alone:g} s against {printed.seconds:g} s, {printed.speedup:.2f} times"
-        )
+        model.append(f"the article printed {printed.alone:g} s against {printed.seconds:g} s, {printed}")
     agrees = (predicted > SERIAL) == gains
     if not asked.real:
         return Evidence(Verdict.CONFIRMED if agrees else Verdict.REFUTED, tuple(model))
     found = compare([experiment], asked.interpreter, repeats=REPEATS, limit=SECONDS)
+    if found.stopped == INTERRUPTED:
+        raise KeyboardInterrupt
     if not found.rows:
         return Evidence(Verdict.OPEN, tuple(model), (found.stopped,), "nothing was measured")
     (row,) = found.rows
@@ -59,6 +60,9 @@ def _speedup(asked: Asked, workload: Workload, executor: Executor, *, gains: boo
         return Evidence(Verdict.DEPENDS, tuple(model), machine, "on the build: this one has no GIL")
     if (os.cpu_count() or 1) < 2:
         return Evidence(Verdict.DEPENDS, tuple(model), machine, "on the machine: this one has one core")
+    if gains and float(row.prediction.speedup) <= SERIAL:
+        why = f"the machine is too busy: its cores had the work of {float(found.costs.capacity):.2f} to spare"
+        return Evidence(Verdict.OPEN, tuple(model), machine, why)
     return Evidence(Verdict.REFUTED, tuple(model), machine)
 
 

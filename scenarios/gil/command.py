@@ -7,19 +7,32 @@ import json
 import sys
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from scenarios.gil.compare import Comparison
     from scenarios.gil.costs import Costs
     from scenarios.gil.experiments import Experiment
+    from scenarios.gil.measure import Measurement
     from simulator.real.interpreters import Interpreter
 
 __all__ = ["command"]
 
+
+class _Ends(Protocol):
+    """What may have ended early, and says why."""
+
+    @property
+    def stopped(self) -> str: ...
+
+
+_Stoppable = TypeVar("_Stoppable", bound=_Ends)
+
 WORKLOADS = ("cpu", "io")
 EXECUTORS = ("threads", "fork", "spawn")
+PROCESSES = "processes"
 
 
 class _Duration(click.ParamType[int]):
@@ -37,10 +50,24 @@ class _Duration(click.ParamType[int]):
                     time = Fraction(text.removesuffix(unit)) * size
                 except (ValueError, ZeroDivisionError):
                     break
+                if not time:
+                    self.fail(f"{text} is zero, expected a time above that, such as 5ms", param, ctx)
                 if time.denominator != 1 or not 1 <= time <= 10**10:
                     self.fail(f"{text} is not between 1us and 10000s, in whole microseconds", param, ctx)
                 return int(time)
+        if text.strip("0.") == "" and "0" in text:
+            self.fail(f"{text} is zero, expected a time above that, such as 5ms", param, ctx)
         return self.fail(f"{text!r} is no time with a unit, such as 5ms, 300us or 0.5s", param, ctx)
+
+
+class _Limit(click.FloatRange):
+    """Seconds, as a number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if seconds != seconds:
+            self.fail(f"{value} is not a number of seconds", param, ctx)
+        return seconds
 
 
 class _Numbers(click.ParamType[tuple[int, ...]]):
@@ -77,7 +104,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead
 _which = _together(
     click.option("--workload", type=click.Choice(WORKLOADS), multiple=True, help="Only this workload. [default: both]"),
     click.option(
-        "--executor", type=click.Choice(EXECUTORS), multiple=True, help="Only this one, may be repeated. [default: all]"
+        "--executor",
+        type=click.Choice(("single", *EXECUTORS, PROCESSES)),
+        multiple=True,
+        help="Only this one, may be repeated; processes are fork and spawn, single is one after the other, 1x by definition. "
+        "[default: all but single]",
     ),
     click.option(
         "-k", "--units", type=NUMBERS, default=(1, 2, 4), help="How many threads or processes. [default: 1,2,4]"
@@ -106,7 +137,7 @@ _real = _together(
     click.option(
         "--timeout",
         "limit",
-        type=click.FloatRange(0.1, 3600),
+        type=_Limit(0.1, 3600),
         default=120.0,
         help="Stop after so many seconds. [default: 120]",
     ),
@@ -131,8 +162,9 @@ def predict(as_json: bool, **values: Any) -> int:
     from scenarios.gil.predict import predict as predicted
     from scenarios.gil.tables import prediction_table
 
-    costs = _taken(values)
-    predictions = [predicted(experiment, costs) for experiment in _experiments(values)]
+    costs, wanted = _taken(values), _experiments(values)
+    _refuse_endless(wanted, costs)
+    predictions = [predicted(experiment, costs) for experiment in wanted]
     if as_json:
         _print_json({"costs": costs.to_dict(), "predictions": [each.to_dict() for each in predictions]})
         return 0
@@ -165,8 +197,11 @@ def timeline(
     from scenarios.gil.experiments import Executor, Experiment, Workload, world
     from scenarios.gil.machine import simulate
 
-    experiment = Experiment(Workload(workload), Executor(executor), units)
-    history = simulate(world(experiment, _taken(values)))
+    if output is not None:
+        _check_picture(output, json=as_json, events=events)
+    experiment, costs = Experiment(Workload(workload), Executor(executor), units), _taken(values)
+    _refuse_endless([experiment], costs)
+    history = simulate(world(experiment, costs))
     return _show(
         history, f"{workload}: {units} by {executor}", output=output, events=events, until=until, as_json=as_json
     )
@@ -196,13 +231,14 @@ def convoy(
 
     if python is not None and not real:
         raise click.UsageError("--python is for --real")
-
+    if output is not None:
+        _check_picture(output, json=as_json, real=real)
     found = [met(beside, **values) for beside in dict.fromkeys((0, *threads))]
     if output is not None:
         return _show(found[-1].history, "", output=output, events=False, until=50_000, as_json=False)
     measured, stopped = None, ""
     if real:
-        (interpreter,) = _interpreters((python,) if python else ())
+        (interpreter,) = _interpreters(() if python is None else (python,))
         of_both = ("requests", "io", "cpu", "switch_interval")
         numbers = [each.beside for each in found]
         measured, stopped = measured_convoys(interpreter, numbers, **{name: values[name] for name in of_both})
@@ -215,7 +251,7 @@ def convoy(
         _print_json(documents)
     else:
         click.echo(convoy_table(found, measured))
-    return _ended([stopped])
+    return _ended(stopped)
 
 
 @command.command(short_help="Take the costs that predictions are made of from this machine.")
@@ -226,19 +262,25 @@ def calibrate(output: str | None, as_json: bool, python: tuple[str, ...], **valu
     """What a unit of work, a start and a request cost here, and how many cores there really are."""
     from scenarios.gil.calibrate import calibrate as calibrated
     from scenarios.gil.tables import calibration_table
-    from simulator.render.files import write_whole
+    from simulator.render.files import check_writable, write_whole
 
-    interpreters = _interpreters(python)
-    if output is not None and len(interpreters) > 1:
-        raise click.UsageError("-o saves the costs of one Python: leave one --python")
-    found = [calibrated(interpreter, **values, progress=_progress()) for interpreter in interpreters]
     if output is not None:
+        if len(python) > 1:
+            raise click.UsageError("-o saves the costs of one Python: leave one --python")
+        check_writable(output)
+    found, stopped = _one_by_one(python, lambda interpreter: calibrated(interpreter, **values, progress=_progress()))
+    if output is not None and not stopped:
         write_whole(output, json.dumps(found[0].costs.to_dict(), indent=2) + "\n")
     if as_json:
         _print_json([each.to_dict() for each in found])
     else:
         click.echo("\n\n".join(map(calibration_table, found)))
-    return _ended([each.stopped for each in found])
+    code = _ended(stopped)
+    if output is not None and stopped:
+        # A file of fewer rounds would look like any other.
+        _say(f"{output} was not written")
+        return code or 2
+    return code
 
 
 @command.command(short_help="Time real threads, processes and requests.")
@@ -247,23 +289,23 @@ def calibrate(output: str | None, as_json: bool, python: tuple[str, ...], **valu
 @_json
 def measure(as_json: bool, python: tuple[str, ...], **values: Any) -> int:
     """Speed-ups on this machine: real threads, real processes, and a real server for the requests."""
-    from scenarios.gil.measure import Measurement, available_here
+    from scenarios.gil.measure import available_here
     from scenarios.gil.measure import measure as measured
     from scenarios.gil.tables import measurement_table
 
-    found: list[Measurement] = []
     wanted = _experiments(values)
-    for interpreter in _interpreters(python):
+
+    def one(interpreter: Interpreter) -> Measurement:
         possible, note = available_here(wanted, interpreter, asked_for=values["executor"])
         _say(note)
-        found.append(measured(possible, interpreter, **_timing(values), progress=_progress()))
-        if found[-1].stopped:
-            break
+        return measured(possible, interpreter, **_timing(values), progress=_progress())
+
+    found, stopped = _one_by_one(python, one)
     if as_json:
         _print_json([each.to_dict() for each in found])
     else:
         click.echo("\n\n".join(map(measurement_table, found)))
-    return _ended([each.stopped for each in found])
+    return _ended(stopped)
 
 
 @command.command(short_help="Hold the predictions against this machine.")
@@ -274,21 +316,20 @@ def measure(as_json: bool, python: tuple[str, ...], **values: Any) -> int:
 def compare(as_json: bool, python: tuple[str, ...], costs_file: str | None, **values: Any) -> int:
     """Speed-ups predicted, measured, and as the article printed them; the error of each, and the mean."""
     from scenarios.gil.article import notes
-    from scenarios.gil.compare import Comparison
     from scenarios.gil.compare import compare as compared
     from scenarios.gil.costs import load_costs
     from scenarios.gil.measure import available_here
     from scenarios.gil.tables import comparison_table
 
     costs = None if costs_file is None else load_costs(costs_file)
-    found: list[Comparison] = []
     wanted = _experiments(values)
-    for interpreter in _interpreters(python):
+
+    def one(interpreter: Interpreter) -> Comparison:
         possible, note = available_here(wanted, interpreter, asked_for=values["executor"])
         _say(note)
-        found.append(compared(possible, interpreter, costs=costs, **_timing(values), progress=_progress()))
-        if found[-1].stopped:
-            break
+        return compared(possible, interpreter, costs=costs, **_timing(values), progress=_progress())
+
+    found, stopped = _one_by_one(python, one)
     if as_json:
         _print_json({"comparisons": [each.to_dict() for each in found], "notes": list(notes())})
     else:
@@ -297,7 +338,7 @@ def compare(as_json: bool, python: tuple[str, ...], costs_file: str | None, **va
             import textwrap
 
             click.echo("\n" + "\n".join(textwrap.fill(note, 118) for note in notes()))
-    return _ended([each.stopped for each in found])
+    return _ended(stopped)
 
 
 # -- what they share
@@ -307,6 +348,59 @@ def _interpreters(names: tuple[str, ...]) -> list[Interpreter]:
     from simulator.real.interpreters import Interpreter, find
 
     return list(map(find, names)) if names else [Interpreter.current()]
+
+
+def _one_by_one(names: tuple[str, ...], do: Callable[[Interpreter], _Stoppable]) -> tuple[list[_Stoppable], str]:
+    """What is done on each Python, and why it ended early: with the first that did, or before the next had anything."""
+    found: list[_Stoppable] = []
+    for interpreter in _interpreters(names):
+        try:
+            found.append(do(interpreter))
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            return found, "interrupted"
+        if found[-1].stopped:
+            return found, found[-1].stopped
+    return found, ""
+
+
+def _check_picture(output: str, **ignored: bool) -> None:
+    """Before anything is done: whether a picture can be drawn into this file, and nothing else is asked for."""
+    from simulator.errors import UsageError
+    from simulator.render.files import check_writable
+
+    for name, given in ignored.items():
+        if given:
+            raise UsageError(f"-o draws a picture: --{name} does not go with it")
+    if not output.lower().endswith(".svg"):
+        raise UsageError(f"cannot draw {output!r}: this picture is SVG; end the name in .svg")
+    check_writable(output)
+
+
+def _refuse_endless(wanted: list[Experiment], costs: Costs) -> None:
+    """Before seconds are spent on it: what the machine would surely give up, for too much happens."""
+    from scenarios.gil.experiments import Executor, Workload
+    from scenarios.gil.machine import MAX_EVENTS
+    from scenarios.gil.tasks import TIME_SLICE
+    from scenarios.gil.timeline import duration
+    from simulator.errors import LimitError
+
+    for each in wanted:
+        if each.workload is not Workload.CPU or each.executor is Executor.SINGLE or each.units == 1:
+            continue
+        work = each.units * costs.work
+        if each.executor is Executor.THREADS and costs.gil:
+            # To ask, to drop, to take, to wait for a core and for the GIL, to run.
+            events = 6 * work // costs.switch_interval
+        else:
+            # To be preempted and to run; less where some end before others.
+            events = 13 * work // (10 * TIME_SLICE) if each.units > costs.cores else 0
+        if events > MAX_EVENTS:
+            raise LimitError(
+                f"more than {MAX_EVENTS:,} events: {each.units} by {each.executor.value} with {duration(costs.work)} of work "
+                "each are switched too often; shorten --work or lengthen --switch-interval"
+            )
 
 
 def _timing(values: dict[str, Any]) -> dict[str, Any]:
@@ -325,11 +419,10 @@ def _say(note: str) -> None:
         click.echo(f"simulator: {note}", err=True)
 
 
-def _ended(stopped: list[str]) -> int:
+def _ended(why: str) -> int:
     """The exit code, and a word on standard error where there is less than was asked for."""
     if sys.stderr.isatty():
         click.echo("\r\033[K", nl=False, err=True)
-    why = next(filter(None, stopped), "")
     if not why:
         return 0
     _say(f"{why}: this is only what was measured so far")
@@ -357,11 +450,12 @@ def _show(history: Any, title: str, *, output: str | None, events: bool, until: 
 def _experiments(values: dict[str, Any]) -> list[Experiment]:
     from scenarios.gil.experiments import Executor, Workload, experiments
 
+    executors: list[str] = []
+    for name in values["executor"] or EXECUTORS:
+        executors += ("fork", "spawn") if name == PROCESSES else (name,)
     return list(
         experiments(
-            map(Workload, values["workload"] or WORKLOADS),
-            map(Executor, values["executor"] or EXECUTORS),
-            values["units"],
+            map(Workload, values["workload"] or WORKLOADS), map(Executor, dict.fromkeys(executors)), values["units"]
         )
     )
 
@@ -371,10 +465,17 @@ def _taken(values: dict[str, Any]) -> Costs:
     from dataclasses import replace
 
     from scenarios.gil.costs import Costs, load_costs
+    from scenarios.gil.timeline import duration
+    from simulator.errors import UsageError
 
     costs = Costs() if values["costs_file"] is None else load_costs(values["costs_file"])
     names = ("work", "request", "thread_start", "fork_boot", "spawn_boot", "switch_interval", "gil")
     given = {name: values[name] for name in names if values[name] is not None}
+    if given.get("request", costs.request) <= costs.request_cpu:
+        raise UsageError(
+            f"a --request of {duration(given['request'])} is too short: the {duration(costs.request_cpu)} that it computes "
+            "have to fit in"
+        )
     if values["cores"] is not None:
         given |= {"cores": values["cores"], "capacity": Fraction(values["cores"])}
     return replace(costs, **given)

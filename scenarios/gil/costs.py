@@ -58,6 +58,10 @@ class Costs:
                 raise UsageError(f"{field.name} is {value}, expected a number above 0")
         if self.request_cpu >= self.request:
             raise UsageError(f"request_cpu is {self.request_cpu}, expected less than the request's {self.request}")
+        if self.capacity < 1:
+            raise UsageError(
+                f"capacity is {float(self.capacity):g}, expected at least 1 core, for whoever works has that"
+            )
         if self.capacity > self.cores:
             raise UsageError(f"capacity is {float(self.capacity):g}, expected up to the {self.cores} cores")
 

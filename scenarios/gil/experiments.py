@@ -11,7 +11,7 @@ from scenarios.gil.costs import Costs
 from scenarios.gil.tasks import Cpu, Io, Join, Op, Start, Task, World
 from simulator.errors import UsageError
 
-__all__ = ["Executor", "Experiment", "Workload", "experiments", "world"]
+__all__ = ["AT_ONCE", "Executor", "Experiment", "Workload", "experiments", "world"]
 
 MOST = 256
 
@@ -30,6 +30,10 @@ class Executor(Enum):
     THREADS = "threads"
     FORK = "fork"
     SPAWN = "spawn"
+
+
+AT_ONCE = (Executor.THREADS, Executor.FORK, Executor.SPAWN)
+"""All but one after the other, which everything is held against: its speed-up is 1 by definition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,11 @@ class Experiment:
 def experiments(
     workloads: Iterable[Workload], executors: Iterable[Executor], units: Iterable[int]
 ) -> Iterator[Experiment]:
-    """Every combination, in order, without `single`: everything is held against that."""
+    """Every combination, in order."""
     executors, units = list(executors), list(units)
     for workload in workloads:
         for executor in executors:
-            if executor is not Executor.SINGLE:
-                yield from (Experiment(workload, executor, number) for number in units)
+            yield from (Experiment(workload, executor, number) for number in units)
 
 
 def world(experiment: Experiment, costs: Costs) -> World:

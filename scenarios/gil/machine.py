@@ -7,7 +7,7 @@ ends with it. All that is due at one instant happens in a fixed order, so the sa
 2. bursts that are done: the task goes on to what it does next;
 3. those who have waited for the GIL for the switch interval ask for it, unless it changed hands meanwhile: then they wait anew;
 4. a holder who was asked, runs, and is at a place where it looks, drops the GIL; who has waited longest gets it;
-5. a thread whose time slice is over leaves its core, if another waits for one;
+5. a thread whose time slice is over leaves its core, if more wait for one than are free;
 6. free cores take who has waited longest.
 
 Tasks come in the order of the world. All this is repeated until nothing more happens at that instant.
@@ -148,7 +148,8 @@ class _Simulation:
             ):
                 self._drop(thread, thread.gil)
         for thread in self._running():
-            if self._queue and thread.slice_ends <= self._now:
+            # Who finds a core that is free takes none away.
+            if len(self._queue) > self._cores.count(None) and thread.slice_ends <= self._now:
                 self._leave_core(thread)
                 self._note(thread, What.PREEMPTED)
                 self._queue.append(thread)

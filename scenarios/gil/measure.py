@@ -106,7 +106,8 @@ def measure(
     `work` is about how long a unit of work is to take, `request` how long the server waits before it answers, in
     microseconds. Ends after `limit` seconds at the latest; after Ctrl-C with what there is.
 
-    Raises UsageError for what cannot be done there, such as a process that fails.
+    Raises UsageError for what cannot be done there, such as a process that fails, and when there is nothing yet;
+    KeyboardInterrupt when that was why.
     """
     measurement, _ = measure_with_costs(
         wanted,
@@ -119,6 +120,10 @@ def measure(
         progress=progress,
         costs=False,
     )
+    if measurement.stopped and not measurement.measured:
+        if measurement.stopped == INTERRUPTED:
+            raise KeyboardInterrupt
+        raise UsageError(f"on {interpreter}: {measurement.stopped}, before anything was measured; allow more time")
     return measurement
 
 

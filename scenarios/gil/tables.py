@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import floor, log10
 
 from scenarios.gil.calibrate import Calibration
 from scenarios.gil.compare import Comparison, Row
@@ -71,8 +72,8 @@ def prediction_table(predictions: Sequence[Prediction], costs: Costs) -> str:
             str(each.experiment.units),
             duration(each.alone),
             duration(each.time),
-            f"{float(each.speedup):.2f}x",
-            f"{float(each.speedup_by_formula):.2f}x",
+            _factor(float(each.speedup)),
+            _factor(float(each.speedup_by_formula)),
         ]
         for each in predictions
     ]
@@ -128,7 +129,7 @@ def measurement_table(measurement: Measurement) -> str:
     lines = [["work", "by", "k", "seconds", "speed-up", "spread"]]
     for each in measurement.measured:
         seconds = f"{each.seconds.median:.3f}"
-        lines.append([*_named(each), seconds, f"{each.speedup.median:.2f}x", _interval(each.speedup)])
+        lines.append([*_named(each), seconds, _factor(each.speedup.median), _interval(each.speedup)])
     rows = measurement.measured
     said = _inconclusive([each for each in rows if not each.speedup.conclusive], len(rows))
     return "\n".join([str(measurement.interpreter), "", table(lines, left=2), *said])
@@ -143,8 +144,8 @@ def comparison_table(comparison: Comparison) -> str:
         lines.append(
             [
                 *_named(row.measured),
-                f"{predicted:.2f}x",
-                f"{speedup.median:.2f}x",
+                _factor(predicted),
+                _factor(speedup.median),
                 _interval(speedup),
                 error,
                 _printed(row),
@@ -163,7 +164,7 @@ def comparison_table(comparison: Comparison) -> str:
 def _printed(row: Row) -> str:
     if row.printed is None:
         return ""
-    return f"{row.printed.speedup:.2f}x{' (!)' if row.printed.is_impossible(row.prediction.experiment.units) else ''}"
+    return f"{row.printed}{' (!)' if row.printed.is_impossible(row.prediction.experiment.units) else ''}"
 
 
 def _mean_error(comparison: Comparison) -> list[str]:
@@ -192,4 +193,18 @@ def _named(each: Measured) -> list[str]:
 
 
 def _interval(each: Spread) -> str:
-    return f"{each.low:.2f}–{each.high:.2f}{'' if each.conclusive else ' ?'}"
+    return f"{_digits(each.low)}–{_digits(each.high)}{'' if each.conclusive else ' ?'}"
+
+
+def _factor(times: float) -> str:
+    """How many times as fast, for a person.
+
+    >>> _factor(1.916), _factor(0.01234)
+    ('1.92x', '0.012x')
+    """
+    return f"{_digits(times)}x"
+
+
+def _digits(times: float) -> str:
+    """Two decimals, and more where those would not be two digits."""
+    return f"{times:.2f}" if times >= 0.1 or times <= 0 else f"{times:.{1 - floor(log10(times))}f}"

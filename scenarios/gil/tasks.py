@@ -11,10 +11,12 @@ from typing import TypeAlias
 
 from simulator.errors import UsageError
 
-__all__ = ["SWITCH_INTERVAL", "Cpu", "Io", "Join", "Op", "Start", "Task", "World"]
+__all__ = ["SWITCH_INTERVAL", "TIME_SLICE", "Cpu", "Io", "Join", "Op", "Start", "Task", "World"]
 
 SWITCH_INTERVAL = 5_000
 """CPython's `sys.getswitchinterval()`, unless it is set: 5 ms."""
+TIME_SLICE = 3_000
+"""After how long the operating system lets another thread have a core, if one waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class World:
     cores: int = 2
     gil: bool = True
     switch_interval: int = SWITCH_INTERVAL
-    time_slice: int = 3_000
+    time_slice: int = TIME_SLICE
     capacity: Fraction | None = None
 
     def __post_init__(self) -> None:

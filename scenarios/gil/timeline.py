@@ -85,8 +85,22 @@ def text(history: History, *, width: int = 72, until: int | None = None) -> str:
     used = set("".join(rows.values()))
     lines.append("   ".join(f"{sign} {meaning}" for sign, meaning in _LEGEND if sign in used))
     if processes and any(letters[place] != name for place, name in enumerate(names)):
-        lines.append("   ".join(f"{letters[place]} {name}" for place, name in enumerate(names)))
+        lines += _wrapped([f"{letters[place]} {name}" for place, name in enumerate(names)], margin + 1 + width)
     return "\n".join(lines)
+
+
+def _wrapped(entries: Sequence[str], width: int) -> list[str]:
+    """Entries side by side, in as many lines as it takes.
+
+    >>> _wrapped(["a main", "b t0", "c t1"], 16)
+    ['a main   b t0', 'c t1']
+    """
+    lines = [""]
+    for entry in entries:
+        if lines[-1] and len(lines[-1]) + 3 + len(entry) > width:
+            lines.append("")
+        lines[-1] += f"   {entry}" if lines[-1] else entry
+    return lines
 
 
 def _shared_gils(history: History) -> list[str]:
@@ -144,6 +158,15 @@ def _row(own: Sequence[Span], columns: int, column: int, end: int) -> str:
 _COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa7722", "#66ccee", "#aa3377", "#777777", "#bbbb33")
 """Paul Tol's "bright" scheme, which the colour-blind can tell apart; what a bar means is said by its form, too."""
 _WIDE, _HIGH, _MARGIN = 900, 26, 90
+_LONGEST = 10
+"""Signs of a name that have room beside its line."""
+
+
+def _label(name: str) -> str:
+    """A name as it has room, the whole of it where the pointer rests."""
+    if len(name) <= _LONGEST:
+        return escape(name)
+    return f"{escape(name[: _LONGEST - 1])}…<title>{escape(name)}</title>"
 
 
 def svg(history: History, *, until: int | None = None, title: str = "") -> str:
@@ -175,7 +198,7 @@ def svg(history: History, *, until: int | None = None, title: str = "") -> str:
     y = top
     for label, process in zip(labels, processes, strict=True):
         parts.append(
-            f'<text x="{_MARGIN - 8}" y="{y + 17}" text-anchor="end" font-weight="bold">{escape(label)}</text>'
+            f'<text x="{_MARGIN - 8}" y="{y + 17}" text-anchor="end" font-weight="bold">{_label(label)}</text>'
         )
         for stay in holders(history):
             if stay.process == process and stay.begin < min(stay.end, end):
@@ -190,7 +213,7 @@ def svg(history: History, *, until: int | None = None, title: str = "") -> str:
     y += 8 if processes else 0
     rows = {name: y + place * _HIGH for place, name in enumerate(names)}
     for name, row in rows.items():
-        parts.append(f'<text x="{_MARGIN - 8}" y="{row + 17}" text-anchor="end">{escape(name)}</text>')
+        parts.append(f'<text x="{_MARGIN - 8}" y="{row + 17}" text-anchor="end">{_label(name)}</text>')
     for span in spans(history):
         begin, finish, row = span.begin, min(span.end, end), rows[span.task]
         if begin >= finish:

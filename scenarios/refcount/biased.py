@@ -15,9 +15,16 @@ The owner merges when its local count comes to 0, and for each object that it fi
 two operations, and before it ends. Where the owner has ended already, whoever would queue the object merges it.
 
 What is left out: immortal objects and deferred counting (they are about objects that are never freed this way), the state
-for weak references and resurrection, the garbage collector, merging on behalf of a thread that waits in a system call (added
-after 3.14), and weak memory: each step is seen by all threads at once, so a bug of the missing-barrier kind cannot show. What
-the mutex around a queue protects is one atomic step here, for nobody looks at it outside of the mutex.
+for weak references and resurrection, the garbage collector, destructors, which may run any code in the middle of a merge,
+merging on behalf of a thread that waits in a system call (added after 3.14), and weak memory: each step is seen by all threads
+at once, so a bug of the missing-barrier kind cannot show. What the mutex around a queue protects is one atomic step here,
+for nobody looks at it outside of the mutex. A push that finds no memory, upon which CPython stops the world to merge, cannot
+happen here; and no thread gets the number of one that has ended, as in CPython it may, and is then taken for the owner.
+
+What differs: safe points stand in the works (`copy`, `take`, `collect`) and not between any two operations. The queue is gone
+through in the order of coming; CPython's is a stack. Whoever is not the owner looks at the owner first and then at the shared
+count; CPython reads the local count before both, to leave immortal objects alone. And a step is one of this model, so that
+numbers of interleavings are numbers of these, not of CPython's instructions.
 
 `bug` puts one mistake in (`BUGS`), to see that exploration finds it.
 """

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from simulator.analysis.deadlock import wait_for, waiting_cycles
 from simulator.analysis.detector import Detector, Memo, Sightings
 from simulator.analysis.finding import Finding, Kind, Sighting, Status, Step
+from simulator.analysis.networks import networkx
 from simulator.bodies import SourceLine
 from simulator.ops import Acquire, show_name
 from simulator.trace import Event, Notice, Pending, Run
@@ -66,12 +67,10 @@ def cyclic_pairs(edges: Iterable[LockEdge]) -> frozenset[tuple[Hashable, Hashabl
 
 def _cycles(edges: tuple[LockEdge, ...]) -> Iterator[tuple[LockEdge, ...]]:
     """All cycles, each once: from its smallest edge on. Parallel edges, threads and gates matter, so each is walked."""
-    import networkx
-
-    graph = networkx.DiGraph()
+    graph = networkx().DiGraph()
     graph.add_edges_from((edge.held, edge.wanted) for edge in edges)
     component = {
-        lock: number for number, locks in enumerate(networkx.strongly_connected_components(graph)) for lock in locks
+        lock: number for number, locks in enumerate(networkx().strongly_connected_components(graph)) for lock in locks
     }
     # One edge for each thread, pair of locks and set of held locks is enough: only the source line differs.
     distinct: dict[object, LockEdge] = {}

@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from simulator.errors import InternalError, SimulatorError, UsageError
+from simulator.errors import InternalError, SimulatorError, UsageError, by_interrupt
 
 __all__ = ["cli", "main"]
 
@@ -94,6 +94,10 @@ class _Commands(click.Group):
             raise _Interrupted from None
         except BrokenPipeError:
             raise _ReaderLeft from None
+        except Exception as error:
+            if by_interrupt(error):
+                raise _Interrupted from None
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -15,7 +15,7 @@ from simulator.explore import MAX_STATES, check
 from simulator.real.crosscheck import Progress, crosscheck
 from simulator.real.interpreters import find
 from simulator.real.natural import check_limits
-from simulator.search.budget import Budget, Stop
+from simulator.search.budget import Budget
 
 __all__ = ["command"]
 
@@ -66,9 +66,8 @@ def command(
     interpreters = tuple(map(find, dict.fromkeys(pythons)))
     check_limits(runs, timeout, switch_interval)
     with _progress() as watched:
-        report = check(loaded.program(**given), budget=Budget(max_states=max_states, timeout=timeout))
-        if report.stop is Stop.INTERRUPTED:
-            raise KeyboardInterrupt
+        budget = Budget(max_states=max_states, timeout=timeout)
+        report = check(loaded.program(**given), budget=budget).uninterrupted()
         found = crosscheck(
             loaded,
             given,

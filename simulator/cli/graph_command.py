@@ -13,7 +13,7 @@ from simulator.errors import UsageError
 from simulator.explore import Report, check
 from simulator.machine import Machine
 from simulator.program import Program
-from simulator.search.budget import Budget, Stop
+from simulator.search.budget import Budget
 from simulator.search.replay import replay
 from simulator.trace import Run
 
@@ -57,10 +57,12 @@ def command(
     wait-for: who waits for whom, at a deadlock or at any step of a schedule. lock-order: which lock is taken while which
     is held, over all runs. states: every state of a small program. happens-before: what orders the steps of one run.
     """
+    from simulator.render.files import check_writable
     from simulator.render.picture import check_suffix, write_picture
 
     if path is not None:
         check_suffix(path)
+        check_writable(path)
     _refuse_ignored(kind, schedule=schedule, step=step, max_states=max_states)
     loaded, given = loaded_program(values)
     program = loaded.program(**given)
@@ -120,11 +122,8 @@ def _draw(
 
 
 def _search(program: Program, budget: Budget) -> Report:
-    report = check(program, budget=budget)
-    if report.stop is Stop.INTERRUPTED:
-        # A picture of a part would look like a picture of the whole.
-        raise KeyboardInterrupt
-    return report
+    # A picture of a part would look like a picture of the whole.
+    return check(program, budget=budget).uninterrupted()
 
 
 def _run(program: Program, schedule: str | None, budget: Budget) -> tuple[Run, str]:

@@ -12,7 +12,7 @@ from simulator.machine import Machine
 from simulator.real.interpreters import find
 from simulator.real.record import record
 from simulator.real.recording import write
-from simulator.render.files import write_whole
+from simulator.render.files import check_writable, write_whole
 from simulator.search.replay import replay
 
 __all__ = ["command"]
@@ -41,6 +41,7 @@ def command(
     The plain Python version runs once on real threads; every access of a shared attribute and every lock is written down in
     its true order. That changes the timing, so a recorded run is not a natural one.
     """
+    check_writable(output)
     loaded, given = loaded_program(values)
     if schedule is None:
         interpreter = None if python is None else find(python)

@@ -31,7 +31,7 @@ from simulator.real.baton import Memory, first_difference, force
 from simulator.real.interpreters import Interpreter
 from simulator.real.natural import Batch, CycleSeen, Logged, check_limits, run_batch
 from simulator.real.plain_code import PlainForcing
-from simulator.search.budget import Budget, Stop
+from simulator.search.budget import Budget
 from simulator.search.replay import replay
 from simulator.source.threads import Threads
 from simulator.trace import Outcome, Schedule, memory_dict
@@ -386,8 +386,7 @@ def crosscheck(
     interrupted = False
     pythons = interpreters or (Interpreter.current(),)
     try:
-        if known.stop is Stop.INTERRUPTED:
-            raise KeyboardInterrupt
+        known.uninterrupted()
         wanted = _to_force(program, known, possible, notes)
         if everything:
             wanted = _everything(program, interleavings, wanted)
@@ -409,8 +408,7 @@ def crosscheck(
                 progress=_counted(progress, number * runs, len(pythons) * runs),
             )
             natural.append(batch)
-            if batch.interrupted:
-                raise KeyboardInterrupt
+            batch.uninterrupted()
     except KeyboardInterrupt:
         interrupted = True
     found = CrossCheck(

@@ -123,7 +123,8 @@ def find(name: str) -> Interpreter:
                 said = json.loads(line.removeprefix(_MARK))
     if said is None:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        hint = f" ({last[0][:100]})" if last else ""
+        # A program that takes our question for a file's name says it back; that explains nothing.
+        hint = f" ({last[0][:100]})" if last and _MARK not in done.stderr.decode(errors="replace") else ""
         raise UsageError(
             f"python {name!r}: is not a Python: asked who it is, it ended with code {done.returncode}{hint}"
         )

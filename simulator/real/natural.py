@@ -144,6 +144,12 @@ class Batch:
         """How many runs came to an end."""
         return sum(self.outcomes.values())
 
+    def uninterrupted(self) -> Batch:
+        """The batch; but KeyboardInterrupt again where Ctrl-C ended it, for whoever has no use for a part of it."""
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return self
+
 
 def run_once(
     plain: Plain, locations: Sequence[Hashable] = (), *, timeout: float = 10.0, barrier: bool = True

@@ -1,9 +1,8 @@
 """A diagram as DOT, the language of Graphviz. This file alone decides on colours, lines and outlines there.
 
 The palette is Okabe and Ito's, which stays apart for colour-blind readers, and no meaning rests on colour alone: each
-has its own line (heavy, dashed, dotted), outline or word. The background is transparent. Nodes bring their own light
-fill and dark text; everything that stands on the page itself is of a middle grey or a middle tone, so that light and
-dark pages both carry it.
+has its own line (heavy, dashed, dotted), outline or word. The background is white, on a dark page too: what stands on it
+in grey could not be read there.
 
 Labels are plain text: the WebAssembly build of Graphviz has no HTML-like labels.
 """
@@ -82,7 +81,7 @@ def dot_source(diagram: Diagram) -> str:
     graph = graphviz.Digraph(
         diagram.kind,
         graph_attr={
-            "bgcolor": "transparent",
+            "bgcolor": "white",
             "fontcolor": GREY,
             "fontname": FONT,
             "fontsize": "12",

@@ -7,6 +7,7 @@ the old file or the new one, and an error or a Ctrl-C leaves nothing half-writte
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from simulator.errors import UsageError
 
-__all__ = ["write_whole"]
+__all__ = ["check_writable", "write_whole"]
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -38,6 +39,29 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
             target.write_bytes(data)
         else:
             _replace(target, data)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"cannot write {os.fspath(path)!r}: {reason}") from None
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """To be asked before much work. Raises UsageError where `write_whole` would, as far as that is known beforehand.
+
+    >>> check_writable("no-such-folder/a.txt")
+    Traceback (most recent call last):
+    simulator.errors.UsageError: cannot write 'no-such-folder/a.txt': No such file or directory
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise IsADirectoryError(0, "it is a folder")
+        # The new file is made beside the target, so it is the folder that has to let us.
+        folder = target.parent
+        if not folder.is_dir():
+            code = errno.ENOTDIR if folder.exists() else errno.ENOENT
+            raise OSError(code, os.strerror(code))
+        if not os.access(target if target.exists() and not target.is_file() else folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"cannot write {os.fspath(path)!r}: {reason}") from None

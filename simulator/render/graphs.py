@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from simulator.analysis.networks import networkx
 from simulator.bodies import End
 from simulator.clocks import HappensBefore
 from simulator.errors import LimitError
@@ -152,8 +153,6 @@ def lock_order(edges: Iterable[LockEdge], cycles: Collection[tuple[Hashable, Has
     >>> lock_order([]).caption
     'no lock was wanted while another was held'
     """
-    import networkx
-
     pairs: dict[tuple[Hashable, Hashable], list[LockEdge]] = {}
     for edge in edges:
         pairs.setdefault((edge.held, edge.wanted), []).append(edge)
@@ -161,8 +160,7 @@ def lock_order(edges: Iterable[LockEdge], cycles: Collection[tuple[Hashable, Has
     locks = sorted({lock for pair in pairs for lock in pair}, key=show_name)
     numbers = {lock: number for number, lock in enumerate(locks)}
 
-    plain = networkx.DiGraph(ordered)
-    components = networkx.strongly_connected_components(plain)
+    components = networkx().strongly_connected_components(networkx().DiGraph(ordered))
     part = {lock: number for number, members in enumerate(components) for lock in members}
     reported = set(cycles) & set(pairs)
     on_cycle = {lock for pair in reported for lock in pair}

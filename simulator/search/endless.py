@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.analysis.networks import networkx
 from simulator.errors import InternalError, LimitError
 from simulator.machine import Machine
 from simulator.program import Program
@@ -141,14 +142,12 @@ class _Graph(Reachable):
 
     def cyclic(self, states: Iterable[int]) -> list[frozenset[int]]:
         """The strongly connected components of a part that hold a cycle: several states, or one with a way to itself."""
-        import networkx
-
         part = set(states)
-        edges = networkx.DiGraph()
+        edges = networkx().DiGraph()
         edges.add_edges_from((state, reached) for state in part for reached in self.after[state] if reached in part)
         return [
             frozenset(component)
-            for component in networkx.strongly_connected_components(edges)
+            for component in networkx().strongly_connected_components(edges)
             if len(component) > 1 or any(edges.has_edge(state, state) for state in component)
         ]
 

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
 
 from scenarios.claims.claim import Asked, Claim, Evidence, Verdict
 from scenarios.claims.every import CLAIMS
+from scenarios.counter import counter
+from scenarios.gil.ask import INTERRUPTED
+from scenarios.gil.compare import Comparison, Row
+from scenarios.gil.costs import Costs
+from scenarios.gil.experiments import Executor, Experiment, Workload
+from scenarios.gil.measure import Measured
+from scenarios.gil.predict import predict
+from scenarios.gil.spread import spread
+from simulator.explore import check
+from simulator.real.interpreters import Interpreter
+from simulator.real.natural import Batch
+from simulator.search.budget import Stop
 from tests.cli.command_line import simulator
 
 EXPECTED = {
@@ -86,4 +102,66 @@ def test_ctrl_c_keeps_the_claims_so_far(monkeypatch: pytest.MonkeyPatch) -> None
     ran = simulator("claims")
     assert ran.code == 130
     assert "one: first" in ran.out
-    assert "interrupted" in ran.err
+    assert ran.err == "simulator: interrupted: 1 of 2 claims\n"
+
+
+def counting(monkeypatch: pytest.MonkeyPatch, name: str, value: object) -> list[int]:
+    """Put a value in a function's place; the list has an item for each call."""
+    calls: list[int] = []
+
+    def function(*_: object, **__: object) -> object:
+        calls.append(1)
+        return value
+
+    monkeypatch.setattr(name, function)
+    return calls
+
+
+@pytest.mark.parametrize("only", ["one lock for all", "locked counter", "racy counter", "two locks", "unprotected"])
+def test_nothing_is_said_of_a_claim_whose_search_was_interrupted(only: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = replace(check(counter(threads=2)), stop=Stop.INTERRUPTED, findings=())
+    for module in ("scenarios.claims.banks", "scenarios.claims.counters", "scenarios.refcount.compare"):
+        counting(monkeypatch, f"{module}.check", part)
+    ran = simulator("claims", "--no-real", "--only", only)
+    assert (ran.code, ran.out) == (130, "")
+    assert re.fullmatch(r"simulator: interrupted: 0 of [12] claims\n", ran.err)
+    assert simulator("claims", "--no-real", "--only", only, "--json").json == {"claims": [], "interrupted": True}
+
+
+def test_nothing_is_started_after_interrupted_natural_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = Batch(asked=10, interrupted=True, stopped="interrupted after 0 of 10 runs")
+    calls = counting(monkeypatch, "scenarios.claims.banks.run_batch", part)
+    calls_of_counters = counting(monkeypatch, "scenarios.variants.run_batch", part)
+    ran = simulator("claims", "--only", "o")
+    assert ran.code == 130
+    assert len(calls) + len(calls_of_counters) == 1
+    assert "refuted" not in ran.out
+
+
+def test_nothing_is_said_of_a_speed_up_whose_measurement_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Comparison(Interpreter.current(), Costs(), None, (), INTERRUPTED)
+    counting(monkeypatch, "scenarios.claims.work.compare", found)
+    ran = simulator("claims", "--only", "I/O-bound threads")
+    assert (ran.code, ran.out, ran.err) == (130, "", "simulator: interrupted: 0 of 1 claims\n")
+
+
+@pytest.mark.parametrize(("capacity", "verdict"), [(Fraction(1), "inconclusive"), (Fraction(2), "refuted")])
+def test_a_machine_without_a_core_to_spare_refutes_nothing(
+    capacity: Fraction, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = Costs(capacity=capacity)
+    experiment = Experiment(Workload.CPU, Executor.FORK, 4)
+    measured = Measured(experiment, spread([0.4] * 3), spread([0.9, 0.91, 0.92]))
+    row = Row(predict(experiment, costs), measured, None)
+    gil = Interpreter("CPython", (3, 11, 7), True, 0.005)
+    counting(monkeypatch, "scenarios.claims.work.compare", Comparison(gil, costs, None, (row,)))
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    (claim,) = simulator("claims", "--only", "CPU-bound processes", "--json").json["claims"]
+    assert claim["verdict"] == verdict
+
+
+def test_a_reader_of_the_table_sees_what_was_proved_and_what_was_only_forced() -> None:
+    table = simulator("claims", "--no-real").out.rpartition("evidence")[2]
+    assert "see 'the GIL and +='" in " ".join(table.split())
+    assert "2, 3, 4 threads proved" in table
+    assert table.count("sets of transfers proved, every interleaving") == 2

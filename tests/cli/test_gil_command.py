@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 import xml.etree.ElementTree as ET
@@ -12,7 +13,13 @@ from typing import Any
 import pytest
 
 from scenarios.gil import measure, memory
+from scenarios.gil.article import PRINTED
 from scenarios.gil.ask import ask
+from scenarios.gil.calibrate import Calibration
+from scenarios.gil.costs import Costs
+from scenarios.gil.machine import simulate
+from scenarios.gil.tasks import Cpu, Task, World
+from scenarios.gil.timeline import svg
 from simulator.real.interpreters import Interpreter
 from tests.cli.command_line import ROOT, ended, process, simulator
 
@@ -74,6 +81,13 @@ def test_the_pictures_of_the_documents_are_those_that_are_drawn(words: tuple[str
     assert (tmp_path / name).read_bytes() == (ROOT / "docs" / "pictures" / name).read_bytes()
 
 
+def test_names_have_room_in_text_and_picture() -> None:
+    long = "a-thread-with-a-long-name"
+    drawn = svg(simulate(World((Task(long, (Cpu(5_000),)), Task("b", (Cpu(5_000),))))))
+    assert f">a-thread-…<title>{long}</title></text>" in drawn
+    assert max(map(len, simulator("gil", "timeline", "cpu", "-k", "16", "--work", "1ms").lines)) <= 80
+
+
 def test_until_cuts_events_too() -> None:
     lines = simulator("gil", "timeline", "cpu", "--events", "--until", "101us").lines
     assert lines[-1].startswith("100 µs: ")
@@ -97,14 +111,97 @@ def test_convoy_is_a_switch_interval_for_each_computing_thread() -> None:
         (("predict", "--work", "0.5us"), "Invalid value for '--work': 0.5us is not between 1us and 10000s, in whole "),
         (("predict", "-k", "1,x"), "Invalid value for '-k' / '--units': '1,x' is not a list of numbers such as 1,2,4"),
         (("predict", "-k", "0"), "Invalid value for '-k' / '--units': 0 is not within 1 and 256"),
-        (("predict", "--request", "100us"), "request_cpu is 500, expected less than the request's 100"),
+        (
+            ("predict", "--request", "100us"),
+            "a --request of 100 µs is too short: the 500 µs that it computes have to fit in",
+        ),
         (("predict", "--costs", "no-such-file"), "cannot read 'no-such-file': No such file or directory"),
-        (("predict", "--work", "10000s", "--switch-interval", "1us"), "more than 1,000,000 events by "),
+        (("predict", "--work", "10000s", "--switch-interval", "1us"), "more than 1,000,000 events: 2 by threads with "),
+        (
+            ("predict", "--work", "1000s"),
+            "more than 1,000,000 events: 2 by threads with 1000 s of work each are switched too",
+        ),
+        (
+            ("predict", "--work", "1000s", "--executor", "fork"),
+            "more than 1,000,000 events: 4 by fork with 1000 s of work ",
+        ),
+        (("timeline", "cpu", "--work", "1000s"), "more than 1,000,000 events: 2 by threads with 1000 s of work each "),
+        (("predict", "--work", "0"), "Invalid value for '--work': 0 is zero, expected a time above that, such as 5ms"),
+        (
+            ("predict", "--switch-interval", "0.0ms"),
+            "Invalid value for '--switch-interval': 0.0ms is zero, expected a ",
+        ),
+        (("measure", "--timeout", "nan"), "Invalid value for '--timeout': nan is not a number of seconds"),
+        (("timeline", "cpu", "-o", "q.png"), "cannot draw 'q.png': this picture is SVG; end the name in .svg"),
+        (("timeline", "cpu", "-o", "q.svg", "--json"), "-o draws a picture: --json does not go with it"),
+        (("timeline", "cpu", "-o", "q.svg", "--events"), "-o draws a picture: --events does not go with it"),
+        (("convoy", "-o", "q.svg", "--real"), "-o draws a picture: --real does not go with it"),
+        (
+            ("timeline", "cpu", "-o", "no-such-folder/q.svg"),
+            "cannot write 'no-such-folder/q.svg': No such file or directory",
+        ),
+        (
+            ("calibrate", "-o", "no-such-folder/q.json"),
+            "cannot write 'no-such-folder/q.json': No such file or directory",
+        ),
+        (("convoy", "--real", "--python", ""), "python '': there is no such program, neither as a path nor on PATH"),
         (("predcit",), "No such command 'predcit'."),
     ],
 )
 def test_bad_input_is_one_clear_line(words: tuple[str, ...], said: str) -> None:
     assert simulator("gil", *words).refused().startswith(said)
+
+
+def test_costs_of_less_than_one_core_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    path.write_text(json.dumps({**Costs().to_dict(), "capacity": "1/2"}))
+    refused = simulator("gil", "predict", "--costs", str(path)).refused()
+    assert refused == f"{path}: capacity is 0.5, expected at least 1 core, for whoever works has that"
+
+
+def test_single_is_one_by_definition_and_processes_are_both_ways_to_start_them() -> None:
+    ran = simulator("gil", "predict", "--executor", "single", "--executor", "processes", "-k", "4", "--json")
+    found = [(each["workload"], each["executor"]) for each in ran.json["predictions"]]
+    assert found == [(workload, by) for workload in ("cpu", "io") for by in ("single", "fork", "spawn")]
+    assert {each["speedup"] for each in ran.json["predictions"] if each["executor"] == "single"} == {1.0}
+
+
+def test_tiny_speed_ups_keep_two_digits() -> None:
+    ran = simulator("gil", "predict", "--work", "1ms", "--executor", "spawn", "--workload", "cpu", "-k", "1")
+    assert ran.lines[-1].split()[-2:] == ["0.016x", "0.016x"]
+
+
+def test_the_article_s_figures_are_its_own() -> None:
+    said = {each.executor.value + each.workload.value: str(printed) for each, printed in PRINTED.items()}
+    assert said == {"threadscpu": "1.06x", "spawncpu": "19x", "threadsio": "5.24x"}
+
+
+@pytest.mark.parametrize("why", ["interrupted", "stopped after 9 s"])
+def test_costs_of_fewer_rounds_are_not_saved(why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = Calibration(Costs(), {}, 1, stopped=why)
+    monkeypatch.setattr("scenarios.gil.calibrate.calibrate", lambda *_, **__: part)
+    path = tmp_path / "costs.json"
+    ran = simulator("gil", "calibrate", "-o", str(path))
+    assert ran.code == (130 if why == "interrupted" else 2)
+    assert ran.err.splitlines() == [
+        f"simulator: {why}: this is only what was measured so far",
+        f"simulator: {path} was not written",
+    ]
+    assert not path.exists()
+
+
+def test_what_was_measured_on_one_python_is_kept_when_the_next_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Interpreter.current()
+    answers = iter([Calibration(Costs(), {}, 1)])
+
+    def calibrate(*_: object, **__: object) -> Calibration:
+        for each in answers:
+            return each
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scenarios.gil.calibrate.calibrate", calibrate)
+    ran = simulator("gil", "calibrate", "--python", here.executable, "--python", here.executable, "--json")
+    assert (ran.code, len(ran.json)) == (130, 1)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +256,7 @@ def test_compare_has_predicted_measured_error_and_the_article() -> None:
     head = next(line for line in ran.lines if line.startswith("work"))
     assert head.split() == ["work", "by", "k", "predicted", "measured", "spread", "error", "article"]
     rows = [line for line in ran.lines if line.startswith(("cpu", "io"))]
-    assert [line.rstrip(" (!)").split()[-1] for line in rows] == ["1.06x", "5.56x"]
+    assert [line.rstrip(" (!)").split()[-1] for line in rows] == ["1.06x", "5.24x"]
     assert any(line.startswith("mean error ") for line in ran.lines)
     assert "0.09 s for four processes is impossible" in ran.out
 
@@ -236,8 +333,10 @@ def test_ctrl_c_ends_the_command_and_all_that_it_started() -> None:
 @pytest.mark.real
 def test_a_time_limit_keeps_what_was_measured_and_says_so() -> None:
     ran = simulator("gil", "measure", "--workload", "cpu", "-k", "1", "--executor", "threads", "--timeout", "0.2")
-    assert ran.code == 0
-    assert ran.err == "simulator: stopped after 0.2 s: this is only what was measured so far\n"
+    if ran.code == 0:
+        assert ran.err == "simulator: stopped after 0.2 s: this is only what was measured so far\n"
+    else:
+        assert ran.refused().endswith("stopped after 0.2 s, before anything was measured; allow more time")
     assert simulator("gil", "calibrate", "--timeout", "0.2").refused().endswith("allow more time")
 
 
@@ -248,6 +347,9 @@ def test_an_interpreter_that_is_no_python_is_one_clear_line(command: str, tmp_pa
     liar.chmod(0o755)
     refused = simulator("gil", command, "--python", str(liar)).refused()
     assert refused == f"python '{liar}': is not a Python: asked who it is, it ended with code 3"
+    liar.write_text('#!/bin/sh\nprintf "no such file: %s" "$2" >&2\nexit 2\n')
+    refused = simulator("gil", command, "--python", str(liar)).refused()
+    assert refused == f"python '{liar}': is not a Python: asked who it is, it ended with code 2"
     refused = simulator("gil", command, "--python", "no-such-python").refused()
     assert refused == "python 'no-such-python': there is no such program, neither as a path nor on PATH"
 

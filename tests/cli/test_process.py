@@ -123,6 +123,35 @@ def test_ctrl_c_during_crosscheck_reports_the_runs_so_far_and_calls_them_a_part(
     assert ran.err == "simulator: interrupted: this is only what was found so far\n"
 
 
+CUT_OFF = """
+import sys
+class Ctrl_C:
+    def find_spec(self, name, path=None, target=None):
+        if name == {!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Ctrl_C())
+sys.argv[1:] = {!r}
+import runpy
+runpy.run_module({!r}, run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "simulator.cli.common", "networkx.algorithms.core", "simulator.machine"])
+def test_ctrl_c_during_an_import_is_one_line_whichever_it_is(module: str) -> None:
+    code = CUT_OFF.format(module, ["graph", "bank", "--kind", "lock-order"], "simulator")
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    said = "simulator: interrupted; there is nothing to show yet\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", said)
+
+
+def test_ctrl_c_while_a_table_s_program_is_imported_is_one_line() -> None:
+    code = f"import sys; sys.argv = ['-m']; import scenarios{CUT_OFF}".format(
+        "simulator.machine", [], "scenarios.variants"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "interrupted; there is nothing to show yet\n")
+
+
 def test_a_reader_that_has_enough_ends_it_quietly() -> None:
     with process("enumerate", "counter", "--threads", "5") as running:
         assert running.stdout is not None

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scenarios.gil.costs import Costs
+from scenarios.gil.experiments import Executor, Experiment, Workload, world
 from scenarios.gil.history import History, What
 from scenarios.gil.machine import simulate
 from scenarios.gil.spans import Doing, holders, shares, spans
@@ -179,7 +181,7 @@ def slow(world: World) -> list[tuple[int, str, str]]:
                 give_back(name)
                 want(name)
         for name in running():
-            if queue and now - slice_from[name] >= world.time_slice:
+            if len(queue) > world.cores - len(running()) and now - slice_from[name] >= world.time_slice:
                 state[name] = "queued"
                 queue.append(name)
         while queue and len(running()) < world.cores:
@@ -421,3 +423,9 @@ def test_a_world_that_cannot_be_is_refused(make: object, said: str) -> None:
     assert callable(make)
     with pytest.raises(UsageError, match=said):
         make()
+
+
+def test_nobody_is_preempted_while_a_core_is_free() -> None:
+    costs = Costs(cores=8, capacity=Fraction(8))
+    history = simulate(world(Experiment(Workload.CPU, Executor.SPAWN, 4), costs))
+    assert [event for event in history.events if event.what is What.PREEMPTED] == []

@@ -20,7 +20,7 @@ from scenarios.gil import harness, measure, memory
 from scenarios.gil.ask import ask
 from scenarios.gil.compare import Comparison, Row
 from scenarios.gil.costs import Costs
-from scenarios.gil.experiments import Executor, Experiment, Workload, experiments
+from scenarios.gil.experiments import AT_ONCE, Executor, Experiment, Workload, experiments
 from scenarios.gil.measure import Measured, Measurement, available_here
 from scenarios.gil.predict import predict
 from scenarios.gil.spread import CONFIDENCE, spread
@@ -120,7 +120,7 @@ def test_how_much_memory_there_is_is_known_here() -> None:
 
 def test_a_platform_without_fork_is_told_when_fork_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "methods", lambda _: ("spawn",))
-    wanted = list(experiments([Workload.CPU], Executor, (2,)))
+    wanted = list(experiments([Workload.CPU], AT_ONCE, (2,)))
     possible, note = available_here(wanted, HERE)
     assert [each.executor for each in possible] == [Executor.THREADS, Executor.SPAWN]
     assert note == "left out, for this platform does not have it: fork"
@@ -133,7 +133,7 @@ def test_a_platform_without_fork_is_told_when_fork_was_asked_for(monkeypatch: py
 
 @pytest.mark.real
 def test_every_executor_does_its_units() -> None:
-    wanted, _ = available_here(list(experiments(Workload, Executor, (2,))), HERE)
+    wanted, _ = available_here(list(experiments(Workload, AT_ONCE, (2,))), HERE)
     found = measure.measure(wanted, HERE, work=1_000, request=1_000, repeats=1)
     assert [each.experiment for each in found.measured] == wanted
     assert all(each.seconds.median > 0 for each in found.measured)

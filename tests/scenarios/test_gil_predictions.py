@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scenarios.gil.article import PRINTED, notes
 from scenarios.gil.convoy import convoy
 from scenarios.gil.costs import Costs
-from scenarios.gil.experiments import Executor, Experiment, Workload, experiments, world
+from scenarios.gil.experiments import AT_ONCE, Executor, Experiment, Workload, experiments, world
 from scenarios.gil.predict import closed_form, predict
 from simulator.errors import UsageError
 from tests.conftest import FACTOR, PROFILE
@@ -93,7 +93,7 @@ def test_saved_costs_are_read_as_they_were(costs: Costs) -> None:
 
 
 def test_every_combination_is_an_experiment_once() -> None:
-    found = list(experiments(Workload, Executor, (1, 2, 4)))
+    found = list(experiments(Workload, AT_ONCE, (1, 2, 4)))
     assert len(found) == len(set(found)) == 2 * 3 * 3
     assert all(each.executor is not Executor.SINGLE for each in found)
 

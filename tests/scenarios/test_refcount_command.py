@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 
 from scenarios.refcount.__main__ import main
 from scenarios.refcount.real import Counted, counted
+from scenarios.refcount.sharing import Sharing
 from simulator.errors import UsageError
+from simulator.explore import check
 from simulator.real.interpreters import Interpreter
+from simulator.search.budget import Stop
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -35,13 +39,16 @@ def test_every_mistake_is_told_with_its_schedule(capsys: pytest.CaptureFixture[s
     table, _ = printed(capsys, "--bugs").split("\n\n")
     rows = table.splitlines()[2:]
     assert len(rows) == 7
-    assert all(re.search(r"(leak|freed early|use after free) +\d+ +t\d", row) for row in rows)
+    assert all(re.search(r"(leak|freed early|use after free|count too low) +\d+ +t\d", row) for row in rows)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--work", "dorp,drop"], "there is no work 'dorp'; did you mean 'drop'?"),
+        (["--work", "foo"], "there is no work 'foo'; known: assign, borrow, collect"),
+        (["--work", ""], "there is no work ''; known: assign, borrow, collect"),
+        (["--objects", "x"], "argument --objects: invalid int value: 'x'"),
         (["--work", "drop"], "--work names 1, expected one for each of 2 to 4 threads, with commas"),
         (["--work", "drop,drop", "--objects", "9"], "objects is 9, expected a whole number, 1 to 4"),
         (["--objects", "2"], "--objects goes with --work"),
@@ -84,3 +91,15 @@ def test_a_reference_that_is_lent_is_told_from_one_that_is_counted() -> None:
 def test_only_cpython_counts_references() -> None:
     with pytest.raises(UsageError, match="only CPython counts references"):
         counted(Interpreter("PyPy", (3, 10, 0), True, 0.005))
+
+
+def test_ctrl_c_leaves_whole_tables_and_says_how_many(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = replace(check(Sharing(("drop", "drop")).program()), stop=Stop.INTERRUPTED, findings=())
+    monkeypatch.setattr("scenarios.refcount.__main__.unprotected", lambda _: "the first table")
+    monkeypatch.setattr("scenarios.refcount.compare.check", lambda *_, **__: part)
+    assert main([]) == 130
+    assert capsys.readouterr() == ("the first table\n", "interrupted: 1 of 2 tables\n")
+    assert main(["--bugs"]) == 130
+    assert capsys.readouterr() == ("", "interrupted; there is nothing to show yet\n")

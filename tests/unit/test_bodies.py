@@ -480,3 +480,37 @@ def test_a_generator_method_can_be_a_body() -> None:
             yield Write("x", 4)
 
     assert [str(outcome) for outcome in count(Program({"a": Worker().run}, memory={"x": 0})).outcomes] == ["x=4"]
+
+
+# -- Ctrl-C
+
+
+def test_ctrl_c_in_a_body_that_releases_its_lock_on_the_way_out_is_no_step_of_its_own() -> None:
+    pressed = [True]
+
+    def body() -> Body:
+        yield Acquire("lock")
+        try:
+            if pressed:
+                pressed.clear()
+                raise KeyboardInterrupt
+            yield Write("x", 1)
+        finally:
+            yield Release("lock")
+
+    automaton = Automaton(body, thread="a", merge=True)
+    with pytest.raises(KeyboardInterrupt):
+        automaton.after(0, None)
+    assert automaton.operations[automaton.after(0, None)] == Write("x", 1)
+
+
+def test_ctrl_c_that_a_body_turns_into_another_error_is_no_crash() -> None:
+    def body() -> Body:
+        yield Pause()
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise ValueError("left half done")
+
+    with pytest.raises(KeyboardInterrupt):
+        Automaton(body, thread="a", merge=True).after(0, None)
