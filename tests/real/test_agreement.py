@@ -86,6 +86,25 @@ def test_the_lost_update_happens_a_thousand_times_of_a_thousand() -> None:
     assert "1,000 of 1,000 times as in the model" in str(walked)
 
 
+def test_ctrl_c_keeps_the_walks_made_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = Threads(counter(2, 1, False, 0))
+    walk, left = PlainForcing.force, [None] * 3
+
+    def until_ctrl_c(*arguments: Any) -> Any:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        return walk(*arguments)
+
+    monkeypatch.setattr(PlainForcing, "force", until_ctrl_c)
+    walked = walk_plain(threads, replay(threads.program, "t0*3 t1*3"), times=1000)
+    assert (walked.times, walked.interrupted, walked.differences) == (3, True, ())
+    assert "3 of 3 times as in the model" in str(walked)
+    assert str(walked).endswith("(interrupted: it was to be 1,000 times)")
+    with pytest.raises(KeyboardInterrupt):
+        walk_plain(threads, replay(threads.program, "t0*3 t1*3"), times=1000)
+
+
 def test_the_deadlock_of_the_bank_happens_and_is_unwound_a_hundred_times() -> None:
     before = set(threading.enumerate())
     threads = Threads(bank(ACCOUNTS, TRANSFERS, "from-then-to", 0.5))
