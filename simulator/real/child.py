@@ -32,6 +32,8 @@ from typing import Any
 __all__ = ["main"]
 
 OLDEST_FOR_SIMULATOR = (3, 11)
+TO_TELL = 20.0
+"""Seconds that a recorded run has beyond its limit, to be told: on a slow machine that takes a while."""
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -93,6 +95,10 @@ def _carry_out(
     write({"interpreter": _interpreter()})
     locations = pickle.loads(base64.b64decode(order["locations"]))
     outside = own["outside"].Outside(own["free_run"].namespaces_of(plain))
+    if order["record"]:
+        # The limit is that of the run itself: what it did is to be had, however long this process took to begin.
+        deadline = time.monotonic() + order["timeout"]
+        faulthandler.dump_traceback_later(order["timeout"] + TO_TELL, exit=True)
     for _ in range(order["runs"]):
         if time.monotonic() >= deadline:
             break
@@ -104,7 +110,7 @@ def _carry_out(
             outside,
             # Beyond the deadline: then faulthandler ends the process, and says where the threads stand. A run that is
             # recorded is to be had even so.
-            deadline=deadline - min(0.5, order["timeout"] / 4) if recorder is not None else deadline + 60,
+            deadline=deadline if recorder is not None else deadline + 60,
             locations=locations,
             barrier=order["barrier"],
             **({} if recorder is None else recorder.hooks()),
