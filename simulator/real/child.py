@@ -2,8 +2,8 @@
 
 It is run by its path, by any CPython from 3.8 on, whether or not the simulator can be imported there. So it imports the
 standard library alone, and loads the few files beside it that keep to the same rule (`reach.py`, `watched.py`,
-`outside.py`, `free_run.py`, `stub.py`, `accesses.py`) as if they were all there is of the package; then it forgets them,
-so that the code under test can import the real one, if that is there, or its stand-ins.
+`outside.py`, `free_run.py`, `stub.py`, `unwatched.py`, `accesses.py`) as if they were all there is of the package; then it
+forgets them, so that the code under test can import the real one, if that is there, or its stand-ins.
 
 Its real standard output is kept for those lines; what the code under test prints goes to standard error. When the
 limit is reached, `faulthandler` writes where every thread stands and ends the process, even if the interpreter itself
@@ -102,7 +102,7 @@ def _carry_out(
     for _ in range(order["runs"]):
         if time.monotonic() >= deadline:
             break
-        recorder = own["accesses"].Recorder(order["most_events"]) if order["record"] else None
+        recorder = own["accesses"].Recorder(order["most_events"], outside.namespaces) if order["record"] else None
         ran = own["free_run"].free_run(
             plain.setup,
             plain.workers,
