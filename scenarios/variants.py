@@ -215,18 +215,8 @@ def _printed(arguments: Sequence[str] | None) -> int:
         if not whole:
             raise
         seen = {key: each for key, each in seen.items() if key[1] in whole}
-    print(
-        f"In the model, of all interleavings of two increments by two threads:\
-\
-{table(COLUMNS)}\
-"
-    )
-    print(
-        f"Natural runs that lost an update:\
-\
-{table(columns_of(seen))}\
-"
-    )
+    print(f"In the model, of all interleavings of two increments by two threads:\n\n{table(COLUMNS)}\n")
+    print(f"Natural runs that lost an update:\n\n{table(columns_of(seen))}\n")
     for (name, interpreter), each in seen.items():
         if each.stopped:
             print(f"{name} on {interpreter}: {each.stopped}")

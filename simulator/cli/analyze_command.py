@@ -74,5 +74,9 @@ def _text(recorded: Recorded, findings: tuple[Finding, ...], output: Output) -> 
     if recorded.traced:
         notes.append("Recording changed the timing: how often this happens naturally is another question.")
     if not findings:
-        notes.append("Nothing is wrong in this one run. That says nothing of others.")
+        notes.append(
+            "Nothing is wrong in what was watched of this one run. That says nothing of what was not, nor of other runs."
+            if recorded.unseen
+            else "Nothing is wrong in this one run. That says nothing of others."
+        )
     return "\n\n".join([*parts, *(["\n".join(textwrap.fill(note, 100) for note in notes)] if notes else [])])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import click
 
-from simulator.cli.common import SECONDS, ScenarioCommand, loaded_program
+from simulator.cli.common import SECONDS, Output, ScenarioCommand, loaded_program
 from simulator.errors import UsageError
 from simulator.machine import Machine
 from simulator.real.interpreters import find
 from simulator.real.record import record
+from simulator.real.recorded import Recorded, read
 from simulator.real.recording import write
 from simulator.render.files import check_writable, write_whole
 from simulator.search.replay import replay
@@ -52,4 +54,13 @@ def command(
         program = loaded.program(**given)
         text = write(replay(Machine(program), schedule), program, name=loaded.name)
     write_whole(output, text)
+    Output().text(f"wrote {output}: {_about(read(io.StringIO(text), output))}")
     return 0
+
+
+def _about(recorded: Recorded) -> str:
+    from simulator.render.text import plural
+
+    where = "the model" if recorded.source == "model" else f"{recorded.source} ({recorded.interpreter})"
+    unseen = f"; not watched: {', '.join(recorded.unseen)}" if recorded.unseen else ""
+    return f"one run of {recorded.name} by {where}, {plural(len(recorded.run), 'event')}{unseen}"

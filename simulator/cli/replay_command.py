@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simulator.cli import INTERRUPTED
 from simulator.cli.common import POSITIVE, Output, ScenarioCommand, json_option, loaded_program
 from simulator.machine import Machine
 from simulator.search.one_run import findings_in
@@ -63,6 +64,9 @@ def command(
             output.text(f"\n{place}. {finding.title}\n   {finding.why}")
         if walked is not None:
             output.text(f"\n{walked}")
+    if walked is not None and walked.interrupted:
+        click.echo("simulator: interrupted: these are the walks made so far", err=True)
+        return INTERRUPTED
     return 1 if findings or (walked is not None and walked.differences) else 0
 
 

@@ -1,12 +1,13 @@
 """Write down, in true order, what threads do to the attributes of shared objects and to watched locks.
 
-Each object that can be reached from the shared state before the threads start gets a subclass of its own class for the time
-being, with the same layout: there, reading and writing an attribute is done, and written down, under one recording lock.
-So the order in the record is the order in which it happened. That costs time and adds calls, where the interpreter may switch
-threads: a recorded run is not a natural one.
+Each object that can be reached from the shared state, or from the globals, before the threads start gets a subclass of its
+own class for the time being, with the same layout: there, reading and writing an attribute is done, and written down, under
+one recording lock. So the order in the record is the order in which it happened. That costs time and adds calls, where the
+interpreter may switch threads: a recorded run is not a natural one.
 
-What is not seen: items of lists and dictionaries, globals, objects that threads make, attributes of a class that has a
-`__getattribute__`, `__setattr__` or `__delattr__` of its own, and what C code does to an object.
+What is not seen: items of lists and dictionaries, globals, class attributes, objects that threads make, attributes of a
+class that has a `__getattribute__`, `__setattr__` or `__delattr__` of its own, and what C code does to an object. What of it
+there is in the program, the record names (`unwatched.py`).
 
 Like `watched.py`, this file runs on any CPython from 3.8 on, with nothing but the standard library.
 """
@@ -15,10 +16,13 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
+from collections.abc import Sequence
 from types import FrameType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 from simulator.real.reach import attributes, reach
+from simulator.real.unwatched import roots, unwatched
 from simulator.real.watched import WatchedLock, WatchedRLock
 
 if TYPE_CHECKING:
@@ -40,7 +44,8 @@ class Enough(BaseException):
 class Recorder:
     """What happened in one run, as the lines between the first and the last of its record (docs/json.md has the format)."""
 
-    def __init__(self, most_events: int) -> None:
+    def __init__(self, most_events: int, namespaces: Sequence[dict[str, Any]] = ()) -> None:
+        self._namespaces = namespaces
         # Re-entrant, for the last reference to an old value may go while it is held, and run code of the user's.
         self._lock = threading.RLock()
         self._most = most_events
@@ -114,13 +119,20 @@ class Recorder:
     # -- whose attributes are watched
 
     def watch(self, state: Any) -> None:
-        """Watch the attributes of everything that can be reached from `state`."""
+        """Watch the attributes of everything that can be reached from `state`, and of the objects that globals hold."""
         # What this thread does itself, before and after, is no part of the run.
         self._over.add(threading.current_thread().name)
-        for name, thing in list(reach(state, (WatchedLock,))):
+        self._unseen.update(dict.fromkeys(unwatched(state, self._namespaces, (WatchedLock,))))
+        modules = {namespace.get("__name__") for namespace in self._namespaces}
+        things = list(reach(state, (WatchedLock,)))
+        for root, held in roots(self._namespaces):
+            # Those of the modules' own classes: what else they hold, others use as well.
+            things += [each for each in reach(held, (WatchedLock,), root) if type(each[1]).__module__ in modules]
+        for name, thing in things:
             kind = type(thing)
             if (
-                not kind.__flags__ & _PYTHON_CLASS
+                id(thing) in self._places
+                or not kind.__flags__ & _PYTHON_CLASS
                 or isinstance(thing, (WatchedLock, type))
                 or kind.__module__ in _NOT_SHARED
             ):
@@ -134,7 +146,7 @@ class Recorder:
             )
 
     def _stand_in(self, thing: Any, kind: type) -> None:
-        own = [name for name in _OURS if getattr(kind, name) is not getattr(object, name)]
+        own = [name for name in _OURS if not _is_python_s(getattr(kind, name))]
         if own:
             self._unseen[f"{kind.__name__} has a {own[0]} of its own"] = None
             return
@@ -184,6 +196,11 @@ class Recorder:
         location = f"{self._places[id(thing)]}.{name}"
         event = {"does": does, "location": location, "before": kept(before), "after": kept(after)}
         self._add(threading.current_thread().name, event, sys._getframe(2))
+
+
+def _is_python_s(method: Any) -> bool:
+    """Whether reaching for an attribute does what it does for every object; so it does for a subclass of `dict`."""
+    return getattr(method, "__objclass__", None) in (object, dict, list, set, deque)
 
 
 def _is_data(thing: Any, kind: type, name: str) -> bool:

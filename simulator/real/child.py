@@ -2,8 +2,8 @@
 
 It is run by its path, by any CPython from 3.8 on, whether or not the simulator can be imported there. So it imports the
 standard library alone, and loads the few files beside it that keep to the same rule (`reach.py`, `watched.py`,
-`outside.py`, `free_run.py`, `stub.py`, `accesses.py`) as if they were all there is of the package; then it forgets them,
-so that the code under test can import the real one, if that is there, or its stand-ins.
+`outside.py`, `free_run.py`, `stub.py`, `unwatched.py`, `accesses.py`) as if they were all there is of the package; then it
+forgets them, so that the code under test can import the real one, if that is there, or its stand-ins.
 
 Its real standard output is kept for those lines; what the code under test prints goes to standard error. When the
 limit is reached, `faulthandler` writes where every thread stands and ends the process, even if the interpreter itself
@@ -32,6 +32,8 @@ from typing import Any
 __all__ = ["main"]
 
 OLDEST_FOR_SIMULATOR = (3, 11)
+TO_TELL = 20.0
+"""Seconds that a recorded run has beyond its limit, to be told: on a slow machine that takes a while."""
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -93,10 +95,14 @@ def _carry_out(
     write({"interpreter": _interpreter()})
     locations = pickle.loads(base64.b64decode(order["locations"]))
     outside = own["outside"].Outside(own["free_run"].namespaces_of(plain))
+    if order["record"]:
+        # The limit is that of the run itself: what it did is to be had, however long this process took to begin.
+        deadline = time.monotonic() + order["timeout"]
+        faulthandler.dump_traceback_later(order["timeout"] + TO_TELL, exit=True)
     for _ in range(order["runs"]):
         if time.monotonic() >= deadline:
             break
-        recorder = own["accesses"].Recorder(order["most_events"]) if order["record"] else None
+        recorder = own["accesses"].Recorder(order["most_events"], outside.namespaces) if order["record"] else None
         ran = own["free_run"].free_run(
             plain.setup,
             plain.workers,
@@ -104,7 +110,7 @@ def _carry_out(
             outside,
             # Beyond the deadline: then faulthandler ends the process, and says where the threads stand. A run that is
             # recorded is to be had even so.
-            deadline=deadline - min(0.5, order["timeout"] / 4) if recorder is not None else deadline + 60,
+            deadline=deadline if recorder is not None else deadline + 60,
             locations=locations,
             barrier=order["barrier"],
             **({} if recorder is None else recorder.hooks()),

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.real.outside import Outside
@@ -161,12 +162,20 @@ def _run_threads(
             ended(name, end)
         ends[name] = end
 
-    threads = [threading.Thread(target=live, args=item, name=item[0], daemon=True) for item in workers.items()]
+    threads = [
+        threading.Thread(target=_called(live, item[0]), args=item, name=item[0], daemon=True)
+        for item in workers.items()
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     return dict(ends)
+
+
+def _called(function: Any, name: str) -> Any:
+    """The same function under another name, by which `faulthandler` tells the threads apart."""
+    return FunctionType(function.__code__.replace(co_name=name), globals(), name, None, function.__closure__)
 
 
 def _place(error: BaseException) -> tuple[str, int]:

@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import pickle
+import re
 import signal
 import site
 import subprocess
@@ -36,6 +37,7 @@ from simulator.errors import UsageError
 from simulator.loading import GROUP, Loaded, load
 from simulator.ops import show_name
 from simulator.real import child as child_file
+from simulator.real import free_run as free_run_file
 from simulator.real.free_run import End, Fault, Ran, free_run, namespaces_of
 from simulator.real.interpreters import Interpreter
 from simulator.real.outside import Held, Outside
@@ -52,6 +54,8 @@ MOST_EVENTS = 100_000
 """How many events of a recorded run are kept."""
 LONGEST_SWITCH = 100.0
 """Seconds; the longest switch interval that is taken for meant."""
+_LIBRARY = re.compile(r"[/\\]lib[/\\](?:python3\.\d+t?[/\\])?(?!.*site-packages)", re.IGNORECASE)
+"""In the path of a file of some Python's own library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +388,8 @@ def converse(interpreter: Interpreter, order: Mapping[str, Any], take: Callable[
         except OSError as error:
             raise UsageError(f"{interpreter.executable} cannot be started: {error.strerror or error}") from None
         # The child ends itself at its limit and says where it stood; this is for when it cannot.
-        killer = threading.Timer(timeout + GRACE, _kill, [child])
+        grace = GRACE + (child_file.TO_TELL if order["record"] else 0)
+        killer = threading.Timer(timeout + grace, _kill, [child])
         killer.daemon = True
         killer.start()
         interrupted = False
@@ -506,7 +511,10 @@ class _Tally:
         if ran.interrupted:
             stopped = f"interrupted after {self.done} of {self.asked} runs"
         elif not self.ended and (ran.seconds >= timeout or self.hung):
-            stopped, stacks = f"ended at its limit of {timeout:g} s after {self.done} of {self.asked} runs", ran.said
+            stopped, stacks = (
+                f"ended at its limit of {timeout:g} s after {self.done} of {self.asked} runs",
+                stacks_in(ran.said),
+            )
         elif not self.ended:
             last = ran.said.strip().splitlines()[-1:] or [""]
             code = f"exit code {ran.code}"
@@ -527,6 +535,35 @@ class _Tally:
             stacks=stacks,
             seconds=ran.seconds,
         )
+
+
+_THREAD = re.compile(r"(?:Current thread|Thread) 0x[0-9a-f]+")
+_FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)')
+
+
+def stacks_in(said: str) -> str:
+    """Where each thread under test stood, a line for each, in what `faulthandler` says; all of it where none is in it.
+
+    >>> print(stacks_in(f'''Timeout (0:00:03)!
+    ... Thread 0x00007f (most recent call first):
+    ...   File "/home/me/mine.py", line 7 in spin
+    ...   File "{os.path.join(os.path.dirname(child_file.__file__), "free_run.py")}", line 150 in t0
+    ... '''))
+    t0 at mine.py:7, in spin
+    """
+    ours = os.path.dirname(os.path.abspath(child_file.__file__))
+    lines = []
+    for stack in _THREAD.split(said)[1:]:
+        frames = [frame for line in stack.splitlines() if (frame := _FRAME.fullmatch(line)) is not None]
+        if any(frame["file"] == child_file.__file__ for frame in frames):
+            continue  # It waits for the others.
+        names = [frame["function"] for frame in frames if frame["file"] == free_run_file.__file__]
+        theirs = [frame for frame in frames if os.path.dirname(frame["file"]) != ours]
+        own = [frame for frame in theirs if not _LIBRARY.search(frame["file"])] or theirs
+        if names and own:
+            where = SourceLine(own[0]["file"], int(own[0]["line"]))
+            lines.append(f"{names[0]} at {where}, in {own[0]['function']}")
+    return "\n".join(sorted(lines)) or said
 
 
 def order_cycles(orders: frozenset[Order]) -> list[Finding]:

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 from simulator.errors import UsageError
-from simulator.ops import Acquire, Read, Release, Update, Write
+from simulator.machine import Machine
+from simulator.ops import Acquire, Pause, Read, Release, TryAcquire, Update, Write
 from simulator.real.force import Instrumented
 from simulator.real.forced import Difference, Forced
 from simulator.scenario import Plain
-from simulator.search.replay import replay
+from simulator.search.replay import replay, run_of
+from simulator.source.sites import Visit
 from simulator.source.threads import Threads
 from simulator.source.walk import GIL
 from simulator.trace import Run, Schedule
@@ -62,22 +64,35 @@ class PlainForcing:
         C code that looks at several shared things does so in one go: a real thread cannot be stopped in its midst to let
         another one move, though in a build without the GIL that may well happen.
         """
-        on_its_way: dict[str, int] = {}
+        begun: dict[str, int] = {}
         for visit in sorted(self._threads.visits(run), key=lambda visit: visit.step or 0):
             if visit.step is None or visit.operation in (Acquire(GIL), Release(GIL)):
                 continue
+            where = run.events[visit.step - 1].where
             if why := self._instrumented.cannot(visit):
-                return f"{run.events[visit.step - 1].where}: {why}"
+                return f"{where}: {why}"
             if visit.site is None and isinstance(visit.operation, Write):
                 # What a thread made becomes shared: real threads do not see it.
                 continue
-            inside = visit.site is None and isinstance(visit.operation, Read | Update)
-            since = on_its_way.get(visit.thread, 0)
+            since = begun.get(visit.thread, 0)
             others = {event.thread for event in run.events[since : visit.step - 1]} - {visit.thread}
-            if inside and others:
-                where = run.events[visit.step - 1].where
+            if others and _is_in_c_code(visit):
                 return f"{where}: step {visit.step} is in the midst of C code, where {visit.thread} cannot be stopped"
-            on_its_way[visit.thread] = visit.step
+            if _is_stopped_at(visit):
+                begun[visit.thread] = visit.step
+        return "" if run.outcome is not None else self._cannot_stop(run)
+
+    def _cannot_stop(self, run: Run) -> str:
+        """Why threads cannot stand where a run stops: one of them would have to change something in the midst of C code."""
+        machine = Machine(self._threads.program)
+        taken = [machine.threads.index(event.thread) for event in run.events]
+        for thread in {*taken}:
+            further = list(taken)
+            while further_run := self._made_up_step(machine, further, thread):
+                event = further_run.events[-1]
+                if isinstance(event.operation, Update):
+                    return f"{event.where}: the end is in the midst of C code, where {event.thread} cannot be stopped"
+                further.append(thread)
         return ""
 
     def force(self, run: Run) -> tuple[Forced, Difference | None]:
@@ -95,9 +110,10 @@ class PlainForcing:
             stack.enter_context(mirror.with_locks({"lock": stand_ins.lock, "rlock": stand_ins.rlock}))
             workers = dict(self._plain.workers(state))
             locks = mirror.locks()
+            underway = _underway(visits)
 
             def check(step: int) -> str:
-                return mirror.difference(run.situations[step].memory)
+                return "" if step in underway else mirror.difference(run.situations[step].memory)
 
             forced = self._instrumented.force(
                 workers,
@@ -111,6 +127,47 @@ class PlainForcing:
             )
         return forced, self._difference(forced, run)
 
+    def completed(self, run: Run) -> Run:
+        """The run with its end, where all that it lacks is steps that real threads do not take; else the run as it is.
+
+        A thread that has done everything still gives the GIL back in the model. On real threads that is nothing, and they have
+        ended.
+        """
+        if run.outcome is not None:
+            return run
+        machine = Machine(self._threads.program)
+        taken = [machine.threads.index(event.thread) for event in run.events]
+        found = run
+        while found.outcome is None:
+            for thread in range(len(machine.threads)):
+                further = self._made_up_step(machine, taken, thread)
+                if further is not None:
+                    break
+            else:
+                return run
+            found = further
+            taken.append(thread)
+        return found
+
+    def _made_up_step(self, machine: Machine, taken: list[int], thread: int) -> Run | None:
+        """The run with one more step of a thread, if that is one of the model alone; None if it is not, or there is none."""
+        name = machine.threads[thread]
+        situation = run_of(machine, taken).situations[-1]
+        pending = situation.pending[name]
+        if pending is None or name not in situation.enabled:
+            return None
+        match pending.operation:
+            case Acquire(lock) | TryAcquire(lock) | Release(lock) if lock != GIL:
+                return None
+            case Pause():
+                return None
+            case operation:
+                run = run_of(machine, [*taken, thread])
+                if operation in (Acquire(GIL), Release(GIL)):
+                    return run
+        last = next(visit for visit in self._threads.visits(run) if visit.step == len(run))
+        return run if last.site is None else None
+
     def all(self, runs: Iterable[Run]) -> Iterator[tuple[Forced, Difference | None]]:
         """The same for many runs."""
         for run in runs:
@@ -123,9 +180,34 @@ class PlainForcing:
         if forced.running:
             return Difference(done, f"{', '.join(forced.running)} could not be stopped")
         how = None if forced.outcome is None else forced.outcome.how
-        expected = None if run.outcome is None else run.outcome.how
+        model = run.outcome if how is None else self.completed(run).outcome
+        expected = None if model is None else model.how
         if how != expected:
             return Difference(
                 done, f"real threads ended as {how or 'not at all'}, the model as {expected or 'not at all'}"
             )
         return None
+
+
+def _is_in_c_code(visit: Visit) -> bool:
+    """Whether a step happens in what C code does at once, after another one."""
+    return visit.site is None and isinstance(visit.operation, Read | Update)
+
+
+def _is_stopped_at(visit: Visit) -> bool:
+    """Whether a real thread is stopped before a step."""
+    return visit.site is not None or isinstance(visit.operation, Acquire | TryAcquire | Release | Pause)
+
+
+def _underway(visits: Iterable[Visit]) -> set[int]:
+    """Steps after which real threads are further than the model, for C code is not over before it has done several."""
+    found: set[int] = set()
+    begun: dict[str, int] = {}
+    for visit in visits:
+        if visit.step is None or visit.operation in (Acquire(GIL), Release(GIL)):
+            continue
+        if _is_in_c_code(visit):
+            found.update(range(begun.get(visit.thread, visit.step), visit.step))
+        elif _is_stopped_at(visit):
+            begun[visit.thread] = visit.step
+    return found

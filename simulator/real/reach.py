@@ -42,15 +42,15 @@ def root_name(state: object) -> str:
     return "state" if isinstance(state, containers) else type(state).__name__.lower()
 
 
-def reach(state: object, leaves: tuple[type, ...] = ()) -> Iterator[tuple[str, Any]]:
+def reach(state: object, leaves: tuple[type, ...] = (), name: str = "") -> Iterator[tuple[str, Any]]:
     """Everything that can be reached from `state`, with its name, nearest first; each object once, plain values each time.
 
-    Nothing is looked for inside `leaves`.
+    Nothing is looked for inside `leaves`. `name` is what `state` is called, where that is not after its class.
 
     >>> dict(reach({"a": [1, 2]}))
     {'state': {'a': [1, 2]}, "state['a']": [1, 2], "state['a'][0]": 1, "state['a'][1]": 2}
     """
-    waiting = deque([(root_name(state), state)])
+    waiting = deque([(name or root_name(state), state)])
     # Kept alive as long as their numbers stand for them.
     seen: dict[int, Any] = {}
     while waiting and len(seen) < MOST:

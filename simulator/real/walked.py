@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.errors import UsageError
+from simulator.errors import InternalError, UsageError
 from simulator.program import Program
 from simulator.real.baton import first_difference, force
 from simulator.real.forced import Difference, Forced
@@ -27,25 +27,36 @@ Walk = Callable[[], tuple[Forced, Difference | None]]
 class Walked:
     """Real threads made to walk one schedule so many `times`; where they differed from the model, walk by walk.
 
-    `forced` is what they did the last time.
+    `forced` is what they did the last time. `asked` is how often they were to walk it: more than `times` after Ctrl-C.
     """
 
     interpreter: Interpreter
     times: int
     forced: Forced
     differences: tuple[Difference, ...]
+    asked: int
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether not all walks were made."""
+        return self.times < self.asked
 
     def to_dict(self) -> dict[str, Any]:
         """The same in plain types."""
         return {
             "interpreter": self.interpreter.to_dict(),
             "times": self.times,
+            "interrupted": self.interrupted,
             "agreed": self.times - len(self.differences),
             "difference": str(self.differences[0]) if self.differences else None,
             "outcome": None if self.forced.outcome is None else str(self.forced.outcome),
         }
 
     def __str__(self) -> str:
+        stopped = f" (interrupted: it was to be {self.asked:,} times)" if self.interrupted else ""
+        return f"{self._said()}{stopped}"
+
+    def _said(self) -> str:
         agreed = self.times - len(self.differences)
         often = f"{agreed:,} of {self.times:,} times " if self.times > 1 else ""
         where = f"On real threads ({self.interpreter})"
@@ -60,6 +71,8 @@ class Walked:
 
 def walk_plain(threads: Threads, run: Run, times: int = 1) -> Walked:
     """Make real threads walk the schedule of a run through the plain code itself.
+
+    Ctrl-C ends it with the walks made so far, if there are any.
 
     Raises UsageError where `times` is not above 0, the schedule cannot be forced, or setup or workers are at fault.
     """
@@ -91,9 +104,18 @@ def walk_bodies(program: Program, run: Run, times: int = 1) -> Walked:
 def _walked(walk: Walk, times: int) -> Walked:
     if times < 1:
         raise UsageError(f"times is {times}, expected a whole number above 0")
+    forced = None
+    done = 0
     differences = []
-    for _ in range(times):
-        forced, difference = walk()
-        if difference is not None:
-            differences.append(difference)
-    return Walked(Interpreter.current(), times, forced, tuple(differences))
+    try:
+        while done < times:
+            forced, difference = walk()
+            done += 1
+            if difference is not None:
+                differences.append(difference)
+    except KeyboardInterrupt:
+        if forced is None:
+            raise
+    if forced is None:
+        raise InternalError("a schedule was walked and nothing came of it")
+    return Walked(Interpreter.current(), done, forced, tuple(differences), times)

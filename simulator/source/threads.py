@@ -296,15 +296,19 @@ class Threads:
                 raise InternalError(f"thread {event.thread!r} ended before its step {number}")
             log.append(self._visit(walker, number, event, log))
             answer = _answer(event)
-        _next(generator, answer)
+        operation = _next(generator, answer)
+        if operation == Acquire(GIL):
+            operation = _next(generator, None)
+        passed = _passed_in(walker, operation, log)
+        if passed is not None:
+            # The run stops before it: so must a real thread, which would be through with it once it had passed there.
+            del log[passed]
 
     def _visit(self, walker: Walker, number: int, event: Event, log: list[Visit]) -> Visit:
         if walker.at is None or event.operation in (Acquire(GIL), Release(GIL)):
-            last = _last_real(log)
-            in_passing = last is not None and log[last].step is None and not walker.inside
-            if last is not None and in_passing and isinstance(event.operation, Read | Write | Update):
-                # It has no bytecode of its own: it happens in what was passed last, before the next one is reached.
-                return log.pop(last)._replace(step=number, operation=event.operation)
+            passed = _passed_in(walker, event.operation, log)
+            if passed is not None:
+                return log.pop(passed)._replace(step=number, operation=event.operation)
             return Visit(event.thread, None, None, number, event.operation)
         code, site = self._sites[walker.at]
         return Visit(event.thread, code, site, number, event.operation)
@@ -425,6 +429,15 @@ def _next(generator: Steps, answer: Answer) -> Operation | None:
         return None
     except (Exception, SystemExit):
         return None
+
+
+def _passed_in(walker: Walker, operation: Operation | None, log: list[Visit]) -> int | None:
+    """The place of the visit in which an operation without a bytecode of its own happens: what was passed last, if
+    nothing has happened there yet. None for any other operation."""
+    if walker.at is not None or walker.inside or not isinstance(operation, Read | Write | Update):
+        return None
+    last = _last_real(log)
+    return last if last is not None and log[last].step is None else None
 
 
 def _last_real(log: list[Visit]) -> int | None:

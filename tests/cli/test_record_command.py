@@ -57,6 +57,19 @@ def test_a_run_on_real_threads_is_recorded_and_called_traced(run: str) -> None:
     assert (found["source"], found["traced"], found["events"], found["findings"]) == ("real threads", True, 24, [])
 
 
+def test_nothing_is_called_right_that_was_not_watched(run: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("n = 0\ndef work():\n    global n\n    n += 1\n")
+    ran = simulator("record", f"{tmp_path / 'mine.py'}:work", "-o", run)
+    assert ran.code == 0
+    assert ran.lines[-1].startswith(f"wrote {run}: one run of work by real threads (CPython ")
+    assert ran.lines[-1].endswith("0 events; not watched: the global n")
+    ran = simulator("analyze", run)
+    assert ran.code == 0
+    assert "Not watched: the global n." in ran.out
+    assert "Nothing is wrong in what was watched of this one run." in ran.out
+    assert "Nothing is wrong in this one run" not in ran.out
+
+
 def test_a_long_run_is_told_by_its_findings_alone(run: str) -> None:
     simulator("record", "counter", "--increments", "40", "--schedule", "t0*2 t1*120 t0", "-o", run)
     ran = simulator("analyze", run)

@@ -21,6 +21,7 @@ from scenarios.plain_variants import plain as variant
 from simulator.explore import explore
 from simulator.real.plain_code import PlainForcing
 from simulator.scenario import Plain
+from simulator.search.replay import replay
 from simulator.source.threads import Threads
 
 ACCOUNTS = ((1, 1000), (2, 1000))
@@ -160,6 +161,40 @@ class Pair:
                     time.sleep(0)
 
 
+class Slow:
+    """Reads, lets others go first, writes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self) -> None:
+        count = self.count
+        time.sleep(0.001)
+        self.count = count + 1
+
+
+class ByName:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self) -> None:
+        setattr(self, "count", getattr(self, "count", 0) + 1)  # noqa: B010
+
+    def drop(self) -> None:
+        if hasattr(self, "count"):
+            delattr(self, "count")
+
+
+class Groups:
+    """What is not there is made, and put there, by one bytecode."""
+
+    def __init__(self) -> None:
+        self.kept: defaultdict[str, list[int]] = defaultdict(list)
+
+    def put(self) -> None:
+        self.kept["a"].append(1)
+
+
 class Shared:
     total = 0
     lock = threading.Lock()
@@ -210,6 +245,9 @@ PROGRAMS: dict[str, tuple[Plain, int]] = {
         f"gone through: {way}": (of(Gone, "change", way), 200)
         for way in ("enumerated", "zipped", "mapped", "best", "first", "some", "apart")
     },
+    "slow": (of(Slow, "add", "add"), 200),
+    "by name": (of(ByName, "add", "drop"), 200),
+    "groups": (of(Groups, "put", "put"), 200),
     "pair": (of(Pair, "forwards", "backwards"), 200),
     "class attribute": (of(Shared, "add", "add"), 200),
     "class attribute with a lock": (of(Shared, "add_safely", "add_safely"), 200),
@@ -236,6 +274,27 @@ def agreement(name: str, granularity: str) -> tuple[int, int, str]:
             if forced == most:
                 break
     return forced, agreed, first
+
+
+def stopped_short(name: str, granularity: str, most: int = 60) -> list[str]:
+    """Of what real threads do when schedules of a program stop early, at every step, all that differs from the model."""
+    threads = Threads(PROGRAMS[name][0], granularity=granularity)
+    seen: set[tuple[str, ...]] = set()
+    differences = []
+    with PlainForcing(threads) as walked:
+        for run in explore(threads.program, scheduler="naive"):
+            for end in range(len(run)):
+                schedule = run.schedule[:end]
+                if schedule in seen or len(seen) == most:
+                    continue
+                seen.add(schedule)
+                beginning = replay(threads.program, schedule)
+                difference = None if walked.cannot(beginning) else walked.force(beginning)[1]
+                if difference is not None:
+                    differences.append(f"{' '.join(schedule)}: {difference}")
+            if len(seen) == most:
+                break
+    return differences
 
 
 def main() -> None:

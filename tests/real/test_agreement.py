@@ -18,7 +18,7 @@ from simulator.real.walked import walk_plain
 from simulator.scenario import Plain
 from simulator.search.replay import replay
 from simulator.source.threads import Threads
-from tests.real.agreement import ACCOUNTS, TRANSFERS, agreement
+from tests.real.agreement import ACCOUNTS, PROGRAMS, TRANSFERS, agreement, stopped_short
 from tests.real.interpreters_at_hand import interpreters, run
 
 pytestmark = pytest.mark.real
@@ -40,6 +40,36 @@ def test_every_interleaving_is_as_the_model_says(name: str) -> None:
         assert agreement(name, granularity) == (known, known, ""), granularity
 
 
+STOPPED = ("counter (2, 1)", "slow", "by name", "groups", "cache", "sums", "pair", "class attribute with a lock")
+
+
+@pytest.mark.parametrize("granularity", ["operations", "cpython-3.11", "cpython-3.14"])
+@pytest.mark.parametrize("name", STOPPED)
+def test_wherever_a_schedule_stops_real_threads_are_where_the_model_is(name: str, granularity: str) -> None:
+    assert stopped_short(name, granularity) == []
+
+
+def test_a_thread_that_has_only_the_gil_to_give_back_has_ended() -> None:
+    threads = Threads(PROGRAMS["slow"][0], granularity="cpython-3.11")
+    forced, difference = force_threads(threads, "t0*4 t1*7 t0*2")
+    assert difference is None
+    assert str(forced.outcome) == "slow.count=1"
+
+
+def test_a_thread_is_stopped_before_the_call_that_sets_an_attribute() -> None:
+    threads = Threads(PROGRAMS["by name"][0])
+    with PlainForcing(threads) as walked:
+        differences = [walked.force(replay(threads.program, "t0"))[1] for _ in range(20)]
+    assert differences == [None] * 20
+
+
+def test_nobody_is_stopped_in_the_midst_of_c_code() -> None:
+    threads = Threads(PROGRAMS["groups"][0])
+    with PlainForcing(threads) as walked:
+        said = [walked.cannot(replay(threads.program, schedule)) for schedule in ("t0", "t0 t1", "t0*3")]
+    assert ["in the midst of C code" in each for each in said] == [True, True, False]
+
+
 @pytest.mark.parametrize("version", interpreters())
 def test_real_threads_agree_on_every_python_at_hand(version: str) -> None:
     said = json.loads(run(interpreters()[version], "agreement.py"))
@@ -54,6 +84,25 @@ def test_the_lost_update_happens_a_thousand_times_of_a_thousand() -> None:
     assert walked.differences == ()
     assert str(walked.forced.outcome) == "counter.count=1"
     assert "1,000 of 1,000 times as in the model" in str(walked)
+
+
+def test_ctrl_c_keeps_the_walks_made_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = Threads(counter(2, 1, False, 0))
+    walk, left = PlainForcing.force, [None] * 3
+
+    def until_ctrl_c(*arguments: Any) -> Any:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        return walk(*arguments)
+
+    monkeypatch.setattr(PlainForcing, "force", until_ctrl_c)
+    walked = walk_plain(threads, replay(threads.program, "t0*3 t1*3"), times=1000)
+    assert (walked.times, walked.interrupted, walked.differences) == (3, True, ())
+    assert "3 of 3 times as in the model" in str(walked)
+    assert str(walked).endswith("(interrupted: it was to be 1,000 times)")
+    with pytest.raises(KeyboardInterrupt):
+        walk_plain(threads, replay(threads.program, "t0*3 t1*3"), times=1000)
 
 
 def test_the_deadlock_of_the_bank_happens_and_is_unwound_a_hundred_times() -> None:

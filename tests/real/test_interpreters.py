@@ -25,7 +25,7 @@ pytestmark = pytest.mark.real
 
 FOUND = installed()
 HERE = Path(simulator.real.__file__).parent
-ON_ANY_PYTHON = ["reach", "watched", "outside", "free_run", "stub", "accesses", "child"]
+ON_ANY_PYTHON = ["reach", "watched", "outside", "free_run", "stub", "accesses", "unwatched", "child"]
 
 
 @pytest.fixture(params=FOUND, ids=str)

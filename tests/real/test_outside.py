@@ -79,6 +79,51 @@ def needs(argument):
 """
 
 
+KEEPS = """
+import threading
+from collections import defaultdict
+
+groups = defaultdict(list)
+
+class Log:
+    made = 0
+
+    def __init__(self, also=[]):
+        self.n = 0
+        self.also = also
+
+    def add(self, lines=[], *, seen={}):
+        with LOCK:
+            lines.append("x")
+            seen["runs"] = seen.get("runs", 0) + 1
+            self.also.append("x")
+            groups["a"].append("x")
+            Log.last = getattr(Log, "last", 0) + 1
+            self.add_to_all()
+            self.n = (
+                len(lines), seen["runs"], len(self.also), len(groups["a"]), Log.last, count(), Log.add_to_all.__func__.times
+            )
+
+    @classmethod
+    def add_to_all(cls):
+        cls.add_to_all.__func__.times = getattr(cls.add_to_all.__func__, "times", 0) + 1
+
+def counter():
+    count = 0
+
+    def more():
+        nonlocal count
+        count += 1
+        return count
+
+    return more
+
+LOCK = threading.Lock()
+count = counter()
+"""
+"""What functions keep between their calls, what comes to be where nothing was, and a container of a kind of its own."""
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[str]:
     before = list(sys.path)
@@ -115,6 +160,29 @@ def test_natural_runs_of_plain_code_end_as_the_model_says(path: str) -> None:
         found = crosscheck(load(f"{path}:{name}"), {}, runs=3)
         assert not found.not_predicted, str(found)
         assert found.natural[0].done == 3
+
+
+def test_what_functions_keep_and_what_was_not_there_starts_anew_in_each_run() -> None:
+    module: Any = ModuleType("made_for_this_test")
+    exec(KEEPS, vars(module))
+    outside = Outside([vars(module)])
+    seen = []
+    for _ in range(3):
+        with outside.anew(Watch()):
+            log = module.Log()
+            log.add()
+            seen.append(log.n)
+    assert seen == [(1,) * 7] * 3
+
+
+@pytest.mark.parametrize("interpreter", installed(), ids=str)
+def test_a_mutable_default_is_no_bug_of_the_model_on_any_python(tmp_path: Path, interpreter: Interpreter) -> None:
+    (tmp_path / "default.py").write_text(
+        "class Log:\n    n = 0\n    def add(self, lines=[]):\n        lines.append('x')\n        self.n = len(lines)\n"
+    )
+    found = crosscheck(load(f"{tmp_path / 'default.py'}:Log.add"), {}, runs=3, interpreters=[interpreter])
+    assert found.ok, str(found)
+    assert found.natural[0].done == 3
 
 
 def test_a_worker_that_raises_is_a_crash(path: str) -> None:

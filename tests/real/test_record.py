@@ -268,6 +268,66 @@ def test_a_run_that_writes_for_ever_is_cut_at_so_many_events(path: str, monkeypa
     assert titles(found) == []
 
 
+OUTSIDE = """
+n = 0
+table = {"a": 0}
+
+class Hits:
+    total = 0
+
+    def __init__(self):
+        self.count = 0
+
+hits = Hits()
+
+class Table(dict):
+    def __init__(self):
+        self.size = 0
+
+    def put(self):
+        self.size += 1
+        self["a"] = self.size
+
+def counter():
+    count = 0
+
+    def more():
+        nonlocal count
+        count += 1
+
+    return more
+
+more = counter()
+
+def work():
+    global n
+    n += 1
+    table["a"] += 1
+    Hits.total += 1
+    hits.count += 1
+"""
+
+
+def test_objects_of_the_module_are_watched_and_what_is_not_is_named(tmp_path: Path, python: Interpreter) -> None:
+    (tmp_path / "outside.py").write_text(OUTSIDE)
+    found = recorded(f"{tmp_path / 'outside.py'}:work", interpreter=python)
+    assert sorted(event.text for event in found.run if event.thread == "t0")[0].startswith("read hits.count")
+    assert {event.footprint.name for event in found.run} == {"hits.count"}
+    assert set(found.unseen) == {
+        "the global n",
+        "the class attribute Hits.total",
+        "the variable count of the function around more",
+        "the items of table",
+    }
+
+
+def test_the_attributes_of_a_dict_of_one_s_own_are_watched(tmp_path: Path, python: Interpreter) -> None:
+    (tmp_path / "outside.py").write_text(OUTSIDE)
+    found = recorded(f"{tmp_path / 'outside.py'}:Table.put", interpreter=python)
+    assert {event.footprint.name for event in found.run} == {"state.size"}
+    assert "the items of state" in found.unseen
+
+
 def test_what_cannot_be_recorded_is_told_in_one_line(path: str) -> None:
     with pytest.raises(UsageError, match=r"^nothing was recorded: the process died \(exit code 7\)$"):
         record(f"{path}:dead")
