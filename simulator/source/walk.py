@@ -33,9 +33,10 @@ from simulator.source.kinds import (
     type_name,
     type_of,
 )
+from simulator.source.library import refusal
 from simulator.source.locks import makes_lock
 from simulator.source.loops import Cursor, Given
-from simulator.source.native import Native, refused_class, refused_entry
+from simulator.source.native import Native, refused_entry
 from simulator.source.running import GIL, Code, Steps
 from simulator.source.shared import CONTAINERS, Bound, Inner, Ref
 from simulator.source.told import is_told, told
@@ -200,9 +201,9 @@ class Walker(Native):
 
     def _make(self, site: int | None, kind: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
         """A new object: `kind(...)`."""
-        refused = refused_class(kind)
-        if refused is not None:
-            raise self.wrong(f"makes a {kind.__module__}.{kind.__qualname__}{refused}", site)
+        why = refusal(kind)
+        if why is not None:
+            raise self.wrong(f"makes a {kind.__module__}.{kind.__qualname__}{why}", site)
         if isinstance(inspect.getattr_static(kind, "__del__", None), FunctionType):
             raise self.wrong(
                 f"makes a {kind.__qualname__}, whose __del__ Python calls whenever it likes: it cannot be followed",

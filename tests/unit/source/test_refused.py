@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import builtins
 import functools
+import hashlib
 import importlib.util
 import inspect
 import linecache
 import math
+import os
+import pathlib
+import struct
 import sys
+import textwrap
 import threading
+import warnings
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+import numpy
 import pytest
 
 from simulator.errors import ProgramError, SimulatorError, UsageError
@@ -81,13 +90,23 @@ def prints(state: Any) -> None:
     state.n = 2
 
 
-def looks_for_the_environment(state: Any) -> None:
-    import os
-
-    state.n = len(os.getcwd()) > 0
+def asks_an_extension(state: Any) -> None:
+    state.n = len(numpy.frombuffer(b"ab", "uint8"))
 
 
-@pytest.mark.parametrize(("worker", "what"), [(prints, "print is left out"), (looks_for_the_environment, "getcwd")])
+def warns(state: Any) -> None:
+    warnings.warn("careful", stacklevel=1)
+    state.n = 2
+
+
+@pytest.mark.parametrize(
+    ("worker", "what"),
+    [
+        (prints, "print is left out"),
+        (warns, "warnings.warn is left out"),
+        (asks_an_extension, "frombuffer is not looked into"),
+    ],
+)
 def test_what_is_not_looked_into_is_noted_and_refused_where_we_are_strict(worker: Function, what: str) -> None:
     noted = threads(worker).notes
     assert len(noted) == 1
@@ -103,6 +122,27 @@ def test_what_is_followed_whole_has_no_notes_and_passes_strictly() -> None:
             state.n += 1
 
     assert threads(add, add, strict=True).notes == ()
+
+
+def test_what_only_computes_has_neither_note_nor_step() -> None:
+    def computes(state: Any) -> None:
+        path = pathlib.Path(os.path.join("a", "b.txt")).with_suffix(".py")
+        digest = hashlib.sha256(base64.b64encode(struct.pack("i", 3))).hexdigest()
+        state.n = (str(path), zlib.crc32(digest.encode()), textwrap.shorten("a b c", 3), math.isqrt(9))
+
+    assert threads(computes, strict=True).notes == ()
+
+
+def test_a_file_is_there_when_it_has_been_explored_that_it_is_removed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("here")
+
+    def removes(state: Any) -> None:
+        os.remove(victim)
+
+    with pytest.raises(ProgramError, match=r"test_refused.py:\d+: thread 'left' calls os.remove: it would really"):
+        threads(removes)
+    assert victim.read_text() == "here"
 
 
 # -- workers of other kinds
