@@ -299,6 +299,7 @@ class Shared:
         self._keys: dict[str, dict[Any, str]] = {}
         self._locations: dict[tuple[str | int, Item], str] = {}
         self._names: set[str] = set()
+        self._constants: dict[str, Any] = {}
         self._name_everything(state, _root_name(state))
 
     # -- objects
@@ -510,7 +511,11 @@ class Shared:
         location = self.location(ref, item)
         if location in self.memory:
             return False, location
-        return True, self.initial(ref, item)
+        # What nobody writes is asked for again and again: a loop may wait for it.
+        known = self._constants.get(location, self)
+        if known is self:
+            known = self._constants[location] = self.initial(ref, item)
+        return True, known
 
     def owner_name(self, ref: Ref | type | ModuleType) -> str:
         """What the locations of an object begin with: nothing for the globals of the first module that we meet."""
