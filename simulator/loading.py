@@ -188,7 +188,7 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"; 'simulator list' names all {len(known)}" if known else ""
 
 
-def _wrap(reference: str, found: object, owner: object) -> Loaded:
+def _wrap(reference: str, found: Any, owner: object) -> Loaded:
     name = reference.rpartition(":")[2]
     if isinstance(found, Scenario):
         return Loaded(

@@ -94,7 +94,7 @@ def free_run(
     with watching(*outside.namespaces, log=log) as watch, outside.anew(watch):
         state = _asked("setup", setup)
         name_locks(state)
-        made = _asked("workers", lambda: dict(workers(state)))
+        made = _asked("workers", lambda: _named(workers(state)))
         if prepare is not None:
             prepare(state)
         ends = _run_threads(watch, made, deadline, barrier, ended)
@@ -167,6 +167,13 @@ def _run_threads(
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     return dict(ends)
+
+
+def _named(workers: Any) -> dict[str, Callable[[], object]]:
+    """Workers by the names of their threads: a list names them t0, t1, ..., in its order."""
+    if isinstance(workers, (list, tuple)):
+        return {f"t{number}": worker for number, worker in enumerate(workers)}
+    return dict(workers)
 
 
 def _place(error: BaseException) -> tuple[str, int]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dis
 import inspect
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -21,9 +20,10 @@ from simulator.report import Report
 from simulator.scenario import Plain, Scenario
 from simulator.schedulers import Scheduler
 from simulator.search.budget import Budget
+from simulator.source.here import place_of
 from simulator.source.threads import Threads
 
-__all__ = ["Workers", "check_threads", "makes", "many", "place_of", "plain_of"]
+__all__ = ["Workers", "check_threads", "makes", "many", "plain_of"]
 
 Workers = Sequence[Callable[..., object]] | Mapping[str, Callable[..., object]]
 
@@ -91,7 +91,7 @@ def many(worker: Callable[..., object], owner: type | None, threads: int) -> Pla
 
     Raises UsageError when either needs arguments that nobody can know.
     """
-    name = getattr(worker, "__qualname__", None) or getattr(type(worker), "__qualname__", "it")
+    name = str(getattr(worker, "__qualname__", None) or type(worker).__qualname__)
     _no_arguments(worker, name, skip=0 if owner is None else 1)
     if owner is None:
         inside = worker.func if isinstance(worker, partial) else worker
@@ -103,7 +103,7 @@ def many(worker: Callable[..., object], owner: type | None, threads: int) -> Pla
             return owner()
         except TypeError as error:
             raise UsageError(
-                f"{place_of(owner.__init__)}{owner.__name__}() cannot be made without arguments ({error}); describe it with a "
+                f"{place_of(owner)}{owner.__name__}() cannot be made without arguments ({error}); describe it with a "
                 "Plain"
             ) from None
 
@@ -124,13 +124,6 @@ def _no_arguments(function: Callable[..., object], name: str, *, skip: int) -> N
                 f"{place_of(function)}{name} needs an argument {parameter.name!r}, and nobody says which: describe the "
                 "threads with a Plain"
             )
-
-
-def place_of(function: Any) -> str:
-    """The beginning of an error line about a function, `file.py:12: `; nothing where it has no Python code."""
-    inside = inspect.unwrap(function.func if isinstance(function, partial) else function)
-    code = getattr(getattr(inside, "__func__", inside), "__code__", None)
-    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}: " if isinstance(code, CodeType) else ""
 
 
 # -- what makes a program, and what is code to be explored
