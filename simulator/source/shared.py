@@ -144,6 +144,10 @@ class Bound(NamedTuple):
     function: Any
     owner: Any
 
+    def __repr__(self) -> str:
+        owner = self.owner.__name__ if isinstance(self.owner, type) else repr(self.owner)
+        return f"{owner}.{self.function if isinstance(self.function, str) else self.function.__name__}"
+
     def __call__(self, *_: object, **__: object) -> Any:
         raise ProgramError(f"{here()}a method of {self.owner!r} is called by C code, which cannot be followed")
 
@@ -282,6 +286,8 @@ class Shared:
         self.places: dict[str, Place] = {}
         self.locks: dict[str, None] = {}
         self.rlocks: dict[str, None] = {}
+        self.used: set[str] = set()
+        """Those of the locks that some thread takes or gives back."""
         self.changed = False
         """Something new has turned up: whoever runs a program over this begins again."""
         self.reshaped = False
@@ -351,7 +357,6 @@ class Shared:
         self._ways[name] = way
         if ref.kind in ("lock", "rlock"):
             (self.locks if ref.kind == "lock" else self.rlocks)[name] = None
-            self.changed = True
         return ref
 
     def _name_everything(self, state: object, root: str) -> None:
@@ -545,6 +550,12 @@ class Shared:
     def refs(self) -> list[Ref]:
         """All shared objects met so far."""
         return list(self._refs.values())
+
+    def uses(self, lock: Ref) -> None:
+        """Say that a thread takes a lock, or gives it back: from now on it is a lock of the program."""
+        if lock.name not in self.used:
+            self.used.add(lock.name)
+            self.changed = True
 
     # -- containers
 

@@ -143,15 +143,15 @@ class Threads:
         )
 
     def _program(self) -> Program:
-        invariant = self.plain.invariant
+        invariant, used = self.plain.invariant, self.shared.used
         memory: dict[Hashable, Any] = {}
         # In order of their names: which of them was found first says nothing to anybody.
         memory.update(sorted(self.shared.memory.items()))
         return Program(
             {thread: self._named_body(thread, work) for thread, work in self._workers.items()},
             memory=memory,
-            locks=[*self.shared.locks, *([GIL] if self.granularity.has_gil else [])],
-            rlocks=list(self.shared.rlocks),
+            locks=[*filter(used.__contains__, self.shared.locks), *([GIL] if self.granularity.has_gil else [])],
+            rlocks=list(filter(used.__contains__, self.shared.rlocks)),
             finally_=None if invariant is None else {_say_invariant(invariant): self._asks(invariant)},
             name=self.name,
             lines=True,
