@@ -33,7 +33,7 @@ from simulator.source.mirror import Mirror
 from simulator.source.rewrite import FACTORY, rewritten
 from simulator.source.shared import Bound, Inner, Item, Shared
 from simulator.source.sites import Site, Visit
-from simulator.source.walk import GIL, Steps, Walker
+from simulator.source.walk import GIL, Steps, TooDeep, Walker
 from simulator.trace import Event, Outcome, Run, Threw
 
 __all__ = ["Threads"]
@@ -166,8 +166,13 @@ class Threads:
         return cast("Callable[[], Steps]", made)
 
     def _scout(self) -> None:
-        """Run the threads one after the other without any machine: most of what they write turns up in one go."""
+        """Run the threads one after the other without any machine: most of what they write turns up in one go.
+
+        Raises ProgramError for a first thread that calls without end: it may well run alone, and to come there beside all
+        others takes long.
+        """
         memory = dict[Hashable, Any](self.shared.memory.items())
+        first = next(iter(self._workers))
         for thread, work in self._workers.items():
             body = self._body(work, thread if self.named else "")
             try:
@@ -177,6 +182,9 @@ class Threads:
                     if operation is None or self.shared.reshaped:
                         break
                     answer = self._answered(operation, memory)
+            except TooDeep:
+                if thread == first:
+                    raise
             finally:
                 close_quietly(body)
 
@@ -421,11 +429,11 @@ class _Work(NamedTuple):
 
 
 def _next(generator: Steps, answer: Answer) -> Operation | None:
-    """The next operation of a body; None where it ends, however it does."""
+    """The next operation of a body; None where it ends, however it does. Raises TooDeep."""
     try:
         return generator.throw(answer.error) if isinstance(answer, Raised) else generator.send(answer)
-    except StopIteration:
-        return None
+    except TooDeep:
+        raise
     except (Exception, SystemExit):
         return None
 

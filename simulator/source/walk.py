@@ -18,6 +18,7 @@ from functools import partial
 from types import FunctionType, MethodDescriptorType, MethodType, ModuleType, WrapperDescriptorType
 from typing import Any
 
+from simulator.errors import ProgramError
 from simulator.ops import Add
 from simulator.source import operators
 from simulator.source.generated import generated
@@ -41,9 +42,13 @@ from simulator.source.running import GIL, Code, Steps
 from simulator.source.shared import CONTAINERS, Bound, Inner, Ref
 from simulator.source.told import is_told, told
 
-__all__ = ["GIL", "Code", "Steps", "Walker"]
+__all__ = ["GIL", "Code", "Steps", "TooDeep", "Walker"]
 
 _GETTERS = (operator.attrgetter, operator.itemgetter, operator.methodcaller)
+
+
+class TooDeep(ProgramError):
+    """A thread that calls functions within functions without end, as far as one can tell."""
 
 
 class Walker(Native):
@@ -167,7 +172,8 @@ class Walker(Native):
         try:
             return (yield from self._begun(rewritten, function, arguments, keywords))
         except RecursionError:
-            raise self.wrong(f"calls {function.__qualname__} too deeply to be followed", site) from None
+            what = f"calls {function.__qualname__} too deeply to be followed"
+            raise TooDeep(f"{self.place(site)}{self.called} {what}") from None
 
     def _begun(
         self, rewritten: Callable[..., Steps], function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
