@@ -313,9 +313,10 @@ def _file(path: str) -> ModuleType:
         raise UsageError(f"{path}: no such file")
     full = str(Path(path).resolve())
     root, package = _package(Path(full))
-    # As `python file.py` does: what lies beside the file can be imported.
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    # As `python file.py` does: what lies beside the file can be imported; and what a package is imported from comes first.
+    for folder in (os.path.dirname(full), str(root)):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
     name = module_name(full)
     if package and name == package:
         return _module(name)

@@ -17,6 +17,7 @@ import struct
 import sys
 import textwrap
 import threading
+import urllib.parse
 import warnings
 import zlib
 from collections.abc import Callable
@@ -131,6 +132,7 @@ def test_what_only_computes_has_neither_note_nor_step() -> None:
     def computes(state: Any) -> None:
         path = pathlib.Path(os.path.join("a", "b.txt")).with_suffix(".py")
         digest = hashlib.sha256(base64.b64encode(struct.pack("i", 3))).hexdigest()
+        state.quoted = urllib.parse.quote("a b")
         state.n = (str(path), zlib.crc32(digest.encode()), textwrap.shorten("a b c", 3), math.isqrt(9))
 
     assert threads(computes, strict=True).notes == ()
