@@ -155,7 +155,7 @@ class Automaton:
         outcome = self._advance(generator, answer)
         if isinstance(outcome, End):
             return self._node(("end", outcome), None, outcome, None, outcome.where, reached)
-        where = _where(generator)
+        where = _where(generator) or self._last_line(reached)
         try:
             asked = operation_key(outcome)
         except TypeError as error:
@@ -174,6 +174,12 @@ class Automaton:
         else:
             close_quietly(generator)
         return node
+
+    def _last_line(self, reached: tuple[int, Answer] | None) -> SourceLine:
+        """Where a body was before it left the user's code; where that begins, if it has not come there yet."""
+        last = self.wheres[reached[0]] if reached is not None else None
+        code = getattr(self._body, "__code__", None)
+        return last or (SourceLine("?", 0) if code is None else SourceLine(code.co_filename, code.co_firstlineno))
 
     def _node(
         self,
@@ -337,17 +343,18 @@ def _fresh(error: Exception) -> Exception:
         return error.with_traceback(None)
 
 
-def _where(generator: Generator[Any, Any, Any]) -> SourceLine:
-    """The line of the innermost `yield` that a suspended generator waits at, in the user's own code."""
+def _where(generator: Generator[Any, Any, Any]) -> SourceLine | None:
+    """The line of the innermost `yield` that a suspended generator waits at, in the user's own code; None outside of it."""
     inner: Any = generator
     frame: FrameType | None = getattr(inner, "gi_frame", None)
+    if frame is not None and frame.f_code.co_filename.startswith(_FOLLOWING):
+        # Plain code that is followed: a thread has not come to its first line yet, or is past its last.
+        frame = None
     while getattr(inner, "gi_yieldfrom", None) is not None and hasattr(inner.gi_yieldfrom, "gi_frame"):
         inner = inner.gi_yieldfrom
         if not inner.gi_code.co_filename.startswith(_FOLLOWING):
             frame = inner.gi_frame
-    if frame is None:
-        return SourceLine("?", 0)
-    return SourceLine(frame.f_code.co_filename, frame.f_lineno)
+    return None if frame is None else SourceLine(frame.f_code.co_filename, frame.f_lineno)
 
 
 def _is_interrupted(generator: Any) -> bool:

@@ -1,11 +1,11 @@
 """From a reference that a person types to something that makes Programs.
 
 A reference is a registered name (entry point group `simulator.scenarios`), `module:attribute`, or
-`path/to/file.py:attribute`. The attribute is a Scenario, a Program, a Plain, or a function that returns one of the last
-two (its annotated parameters, if it has any, become parameters just as a scenario's do). It may also be plain code
-itself, which so many threads then run: a method, or a function that returns nothing in a file that does not import
-Program. A reference with `||` in it is the program itself, as litmus text. Whatever is wrong with it is a UsageError of
-one line, with file and line where there is one.
+`path/to/file.py:attribute`. The attribute is a Scenario, a Program, a Plain, or a function that makes one of the last
+two (its annotated parameters, if it has any, become parameters just as a scenario's do): its annotation says so, or it
+names Program or Plain, or calls what does. Any other function or method is plain code itself, which so many threads
+then run in the model; it is never called. A reference with `||` in it is the program itself, as litmus text. Whatever
+is wrong with it is a UsageError of one line, with file and line where there is one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 import traceback
@@ -20,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import ProgramError, SimulatorError, UsageError, nearest
@@ -31,7 +32,7 @@ from simulator.scenario import Parameter, Plain, Range, Scenario
 if TYPE_CHECKING:
     from simulator.source.threads import Threads
 
-__all__ = ["GROUP", "Loaded", "find", "load", "registered", "say"]
+__all__ = ["GROUP", "Loaded", "find", "load", "module_name", "registered", "say"]
 
 GROUP = "simulator.scenarios"
 """The entry point group under which scenarios are registered."""
@@ -118,7 +119,7 @@ def load(reference: str) -> Loaded:
     simulator.errors.UsageError: no-such-file.py: no such file
     """
     owner, found = _find(reference)
-    return _wrap(reference, found, owner if isinstance(owner, type) and isinstance(found, FunctionType) else None)
+    return _wrap(reference, found, owner)
 
 
 def find(reference: str) -> object:
@@ -151,7 +152,8 @@ def _find(reference: str) -> tuple[object, object]:
             owner, found = found, getattr(found, part)
         except AttributeError:
             names = [name for name in dir(found) if not name.startswith("_")]
-            raise UsageError(f"{place} has no attribute {part!r}{_near_only(part, names)}") from None
+            inside = f": {say(found).removeprefix('the ')}" if isinstance(found, type) else ""
+            raise UsageError(f"{place}{inside} has no attribute {part!r}{_near_only(part, names)}") from None
     return owner, found
 
 
@@ -186,7 +188,8 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"; 'simulator list' names all {len(known)}" if known else ""
 
 
-def _wrap(reference: str, found: object, owner: type | None) -> Loaded:
+def _wrap(reference: str, found: Any, owner: object) -> Loaded:
+    name = reference.rpartition(":")[2]
     if isinstance(found, Scenario):
         return Loaded(
             reference,
@@ -199,15 +202,24 @@ def _wrap(reference: str, found: object, owner: type | None) -> Loaded:
             found.has_plain,
         )
     if isinstance(found, Plain):
-        name = reference.rpartition(":")[2]
         return Loaded(reference, name, found.source or name, found.source or name, (), None, lambda: found, True)
-    if isinstance(found, FunctionType) and (owner is not None or _is_worker(found)):
-        return _worker(reference, found, owner)
     if isinstance(found, Program):
         program = found
         summary = f"{len(program.threads)} thread{'s' * (len(program.threads) != 1)}"
         return Loaded(reference, program.name, summary, summary, (), lambda: program, lambda: None)
-    if isinstance(found, FunctionType) and found.__annotations__.get("return") in (Plain, "Plain"):
+    if isinstance(found, type):
+        raise UsageError(f"{reference} is a class{_methods(reference, found)}")
+    if not callable(found):
+        raise UsageError(
+            f"{reference} is {say(found)}, expected a Scenario, a Program, a Plain or a function that returns one"
+        )
+    if isinstance(found, BuiltinFunctionType):
+        raise UsageError(f"{reference} is C code, {found.__name__}(), which cannot be followed; name a Python function")
+    of = owner if isinstance(owner, type) and _is_method(owner, name.rpartition(".")[2]) else None
+    made = frozenset[type]() if of is not None else _makes(found)
+    if not made and not inspect.isgeneratorfunction(found):
+        return _worker(reference, found, of)
+    if isinstance(found, FunctionType) and made == {Plain}:
         described, make = _as_scenario(reference, found), found
         return Loaded(
             reference,
@@ -220,28 +232,44 @@ def _wrap(reference: str, found: object, owner: type | None) -> Loaded:
             True,
         )
     if isinstance(found, FunctionType) and (found.__code__.co_argcount or found.__code__.co_kwonlyargcount):
-        made = _as_scenario(reference, found)
+        as_one = _as_scenario(reference, found)
         name = found.__name__
-        return Loaded(reference, name, made.summary, made.description, made.parameters, made.program, lambda **_: None)
-    if callable(found):
-        name = getattr(found, "__name__", None) or reference.rpartition(":")[2]
-        text = (getattr(found, "__doc__", None) or name).strip()
-        return Loaded(reference, name, text.splitlines()[0], text, (), found, lambda: None)
-    raise UsageError(
-        f"{reference} is {say(found)}, expected a Scenario, a Program, a Plain or a function that returns one"
+        return Loaded(
+            reference, name, as_one.summary, as_one.description, as_one.parameters, as_one.program, lambda **_: None
+        )
+    name = getattr(found, "__name__", None) or name
+    text = (getattr(found, "__doc__", None) or name).strip()
+    return Loaded(reference, name, text.splitlines()[0], text, (), found, lambda: None)
+
+
+def _makes(found: object) -> frozenset[type]:
+    from simulator.source.described import makes
+
+    return makes(found)
+
+
+def _is_method(owner: type, name: str) -> bool:
+    """Whether it is called on an object: no static method, no class method."""
+    return not isinstance(inspect.getattr_static(owner, name, None), staticmethod | classmethod)
+
+
+def _methods(reference: str, kind: type) -> str:
+    """The end of the line: which of a class's methods could be meant."""
+    names = [name for name, value in vars(kind).items() if callable(getattr(value, "__func__", value))]
+    public = [f"{reference}.{name}" for name in names if not name.startswith("_")]
+    return (
+        f"; name a method: {', '.join(public)}" if public else " without methods of its own, expected what threads do"
     )
 
 
-def _is_worker(found: FunctionType) -> bool:
-    from simulator.source.described import is_worker
-
-    return is_worker(found)
-
-
-def _worker(reference: str, found: FunctionType, owner: type | None) -> Loaded:
+def _worker(reference: str, found: Callable[..., object], owner: type | None) -> Loaded:
     """A function that so many threads run."""
-    name = found.__qualname__
-    text = (found.__doc__ or f"{name}, in several threads").strip()
+    name = getattr(found, "__qualname__", None) or reference.rpartition(":")[2]
+    if name == "<lambda>" or "<locals>" in name:
+        name = reference.rpartition(":")[2]
+    text = (
+        getattr(found, "__doc__", None) if hasattr(found, "__qualname__") else None
+    ) or f"{name}, in several threads"
 
     def plain(threads: int = 2) -> Plain:
         from simulator.source.described import many
@@ -249,7 +277,7 @@ def _worker(reference: str, found: FunctionType, owner: type | None) -> Loaded:
         return many(found, owner, threads)
 
     parameters = (Parameter("threads", int, 2, "how many threads run it", Range(1, 1000)),)
-    return Loaded(reference, name, text.splitlines()[0], text, parameters, None, plain, True)
+    return Loaded(reference, name, text.strip().splitlines()[0], text.strip(), parameters, None, plain, True)
 
 
 def _as_scenario(reference: str, build: FunctionType) -> Scenario:
@@ -284,26 +312,85 @@ def _file(path: str) -> ModuleType:
     if not os.path.exists(path):
         raise UsageError(f"{path}: no such file")
     full = str(Path(path).resolve())
-    # As `python file.py` does: what lies beside the file can be imported.
-    if os.path.dirname(full) not in sys.path:
-        sys.path.insert(0, os.path.dirname(full))
-    # A name of its own, so that a file `bank.py` never hides a module `bank`.
-    name = f"simulator_file_{Path(full).stem}"
+    root, package = _package(Path(full))
+    # As `python file.py` does: what lies beside the file can be imported; and what a package is imported from comes first.
+    for folder in (os.path.dirname(full), str(root)):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    name = module_name(full)
+    if package and name == package:
+        return _module(name)
+    known = sys.modules.get(name)
+    if known is not None and known is not _LOADED.get(name):
+        # What another file imported is the same module to everybody.
+        return known
+    _forget(name)
+    before = set(sys.modules)
     spec = importlib.util.spec_from_file_location(name, full)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path}: is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[name] = _LOADED[name] = module
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        del sys.modules[name]
+        del sys.modules[name], _LOADED[name]
         if isinstance(error, OSError) and error.filename == full:
             raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
         if isinstance(error, SyntaxError):
             raise UsageError(f"{_line(error, path)}: does not compile: {error.msg}") from None
         raise UsageError(f"{_place(error, full) or f'{path}: '}cannot be imported: {_raised(error)}") from error
+    finally:
+        _BESIDE[name] = [each for each in set(sys.modules) - before if _folder(sys.modules[each]) == str(root)]
     return module
+
+
+_LOADED: dict[str, ModuleType] = {}
+"""The files that were loaded, by the names that they have as modules."""
+_BESIDE: dict[str, list[str]] = {}
+"""What each of them imported from its own folder."""
+
+
+def module_name(path: str) -> str:
+    """The name of the module that a file becomes: the one that other files import it by, so that there is one of it.
+
+    A name of its own where that one is another's: a file `queue.py` never hides the library's module.
+
+    >>> module_name("/some/where/queue.py"), module_name("/some/where/my-bank.py")
+    ('simulator_file_queue', 'simulator_file_my-bank')
+    """
+    file = Path(path)
+    _, package = _package(file)
+    name = package or file.stem
+    known = sys.modules.get(name)
+    is_another = known is not None and known is not _LOADED.get(name) and getattr(known, "__file__", None) != path
+    if (
+        is_another
+        or not file.stem.isidentifier()
+        or name.partition(".")[0] in sys.stdlib_module_names
+        or (not package and (file.parent / file.stem / "__init__.py").exists())
+    ):
+        return f"simulator_file_{file.stem}"
+    return name
+
+
+def _package(file: Path) -> tuple[Path, str]:
+    """The folder that a file is imported from, and its name as a part of a package; no name where it is in none."""
+    folder, parts = file.parent, [file.stem] if file.stem != "__init__" else []
+    while (folder / "__init__.py").exists() and folder != folder.parent:
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return folder, ".".join(parts) if folder != file.parent else ""
+
+
+def _forget(name: str) -> None:
+    """Load a file anew, and with it what it imported from its folder: that may hold what it was before."""
+    for each in (name, *_BESIDE.pop(name, ())):
+        sys.modules.pop(each, None)
+
+
+def _folder(module: ModuleType | None) -> str:
+    return os.path.dirname(getattr(module, "__file__", None) or "")
 
 
 def _offered(path: str) -> str:

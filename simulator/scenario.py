@@ -73,7 +73,8 @@ class Parameter:
 class Plain:
     """The same system as ordinary Python, to be run on real threads.
 
-    `setup` makes fresh shared state, `workers` gives each thread's name its callable over that state, `observe` reads the
+    `setup` makes fresh shared state (None: all that is shared is global), `workers` gives each thread's name its callable
+    over that state, `observe` reads the
     final memory off it, by the same location names as the program's memory. `namespace` is the globals of the module that the
     code under test lives in: there, and nowhere else, its name `threading` is stood in for while it runs. `invariant` must
     hold of the shared state when every thread has finished.
@@ -86,6 +87,26 @@ class Plain:
     source: str = ""
     """What the reader should look at: file and line, or the statement that matters."""
     invariant: Callable[[Any], bool] | None = None
+
+    def __post_init__(self) -> None:
+        given: object = self.setup
+        if given is None:
+            object.__setattr__(self, "setup", _nothing)
+
+    def named(self, state: Any) -> dict[str, Callable[[], object]]:
+        """The workers by the names of their threads: a list names them t0, t1, …, in its order.
+
+        >>> list(Plain(list, lambda state: [state.clear, state.sort]).named([]))
+        ['t0', 't1']
+        """
+        workers: Any = self.workers(state)
+        if isinstance(workers, list | tuple):
+            return {f"t{number}": worker for number, worker in enumerate(workers)}
+        return dict(workers)
+
+
+def _nothing() -> None:
+    """The state of threads that share only globals."""
 
 
 class Scenario:

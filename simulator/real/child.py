@@ -16,6 +16,7 @@ import base64
 import faulthandler
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import pickle
@@ -164,7 +165,9 @@ def _referred(order: Mapping[str, Any], known: Callable[..., Any]) -> Any:
     for part in order["attribute"].split("."):
         owner, found = found, getattr(found, part)
     if order["worker"]:
-        return _worker(found, owner if isinstance(owner, type) else None, order["values"]["threads"], known)
+        name = order["attribute"].rpartition(".")[2]
+        of = owner if isinstance(owner, type) and _is_method(owner, name) else None
+        return _worker(found, of, order["values"]["threads"], known)
     if not all(hasattr(found, part) for part in ("setup", "workers")):
         make = getattr(found, "plain", None) or found
         found = make(**order["values"])
@@ -174,14 +177,21 @@ def _referred(order: Mapping[str, Any], known: Callable[..., Any]) -> Any:
 
 
 def _worker(function: Callable[..., Any], owner: type | None, threads: int, known: Callable[..., Any]) -> Any:
-    """The same function in so many threads, on globals or on one object of its class."""
+    """The same function in so many threads, on what it knows by itself or on one object of its class."""
     names = [f"t{number}" for number in range(threads)]
+    inside = getattr(function, "func", function)
     if owner is None:
-        plain = known(_nothing, lambda _: dict.fromkeys(names, function))
+        of = getattr(inside, "__self__", None)
+        plain = known(_nothing if of is None else lambda: of, lambda _: dict.fromkeys(names, function))
     else:
         plain = known(owner, lambda state: dict.fromkeys(names, partial(function, state)))
-    plain.namespace = sys.modules[function.__module__].__dict__
+    plain.namespace = sys.modules[inside.__module__].__dict__
     return plain
+
+
+def _is_method(owner: type, name: str) -> bool:
+    """Whether it is called on an object: no static method, no class method."""
+    return not isinstance(inspect.getattr_static(owner, name), (staticmethod, classmethod))
 
 
 def _nothing() -> None:

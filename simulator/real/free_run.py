@@ -95,7 +95,7 @@ def free_run(
     with watching(*outside.namespaces, log=log) as watch, outside.anew(watch):
         state = _asked("setup", setup)
         name_locks(state)
-        made = _asked("workers", lambda: dict(workers(state)))
+        made = _asked("workers", lambda: _named(workers(state)))
         if prepare is not None:
             prepare(state)
         ends = _run_threads(watch, made, deadline, barrier, ended)
@@ -176,6 +176,13 @@ def _run_threads(
 def _called(function: Any, name: str) -> Any:
     """The same function under another name, by which `faulthandler` tells the threads apart."""
     return FunctionType(function.__code__.replace(co_name=name), globals(), name, None, function.__closure__)
+
+
+def _named(workers: Any) -> dict[str, Callable[[], object]]:
+    """Workers by the names of their threads: a list names them t0, t1, ..., in its order."""
+    if isinstance(workers, (list, tuple)):
+        return {f"t{number}": worker for number, worker in enumerate(workers)}
+    return dict(workers)
 
 
 def _place(error: BaseException) -> tuple[str, int]:

@@ -34,7 +34,7 @@ from simulator.analysis.finding import Finding
 from simulator.analysis.lock_order import LockEdge, LockOrder, explain_cycle, lock_cycles
 from simulator.bodies import SourceLine
 from simulator.errors import UsageError
-from simulator.loading import GROUP, Loaded, load
+from simulator.loading import GROUP, Loaded, load, module_name
 from simulator.ops import show_name
 from simulator.real import child as child_file
 from simulator.real import free_run as free_run_file
@@ -312,7 +312,8 @@ def _place(reference: str) -> tuple[str, str | None, str]:
     if place.endswith(".py") or os.sep in place:
         full = str(Path(place).resolve())
         # As `simulator.loading` calls it, so that what is pickled there is found here.
-        return f"simulator_file_{Path(full).stem}", full, attribute
+        name = module_name(full)
+        return name, None if "." in name else full, attribute
     return place, None, attribute
 
 

@@ -108,7 +108,7 @@ class PlainForcing:
             stack.enter_context(mirror.from_the_start())
             stand_ins = self._instrumented.stand_ins
             stack.enter_context(mirror.with_locks({"lock": stand_ins.lock, "rlock": stand_ins.rlock}))
-            workers = dict(self._plain.workers(state))
+            workers = self._plain.named(state)
             locks = mirror.locks()
             underway = _underway(visits)
 

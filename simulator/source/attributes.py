@@ -444,7 +444,8 @@ class Attributes(Sharing):
 def say_kind(ref: Ref) -> str:
     """What an error calls a shared object's class."""
     module = ref.type.__module__.removeprefix("_")
-    return f"a {ref.type.__name__}" if module in ("builtins", "thread") else f"a {module}.{ref.type.__name__}"
+    name = ref.type.__name__ if module in ("builtins", "thread") else f"{module}.{ref.type.__name__}"
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def _is_frozen(kind: type) -> bool:

@@ -5,24 +5,25 @@ Each becomes a `Plain`, which says the same in full: how fresh state is made, wh
 
 from __future__ import annotations
 
-import ast
+import dis
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from types import FunctionType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType, NoneType
 from typing import Any
 
-from simulator.errors import SimulatorError, UsageError
+from simulator.errors import UsageError
 from simulator.explore import check
 from simulator.program import Program
 from simulator.report import Report
-from simulator.scenario import Plain
+from simulator.scenario import Plain, Scenario
 from simulator.schedulers import Scheduler
 from simulator.search.budget import Budget
-from simulator.source.find import syntax_of
+from simulator.source.here import place_of
 from simulator.source.threads import Threads
 
-__all__ = ["Workers", "check_threads", "is_worker", "many", "plain_of"]
+__all__ = ["Workers", "check_threads", "makes", "many", "plain_of"]
 
 Workers = Sequence[Callable[..., object]] | Mapping[str, Callable[..., object]]
 
@@ -86,22 +87,24 @@ def plain_of(
 
 
 def many(worker: Callable[..., object], owner: type | None, threads: int) -> Plain:
-    """The same function in so many threads: on globals, or as a method of one object of its class.
+    """The same function in so many threads: on what it knows by itself, or as a method of one object of its class.
 
     Raises UsageError when either needs arguments that nobody can know.
     """
-    name = getattr(worker, "__qualname__", repr(worker))
+    name = str(getattr(worker, "__qualname__", None) or type(worker).__qualname__)
+    _no_arguments(worker, name, skip=0 if owner is None else 1)
     if owner is None:
-        _no_arguments(worker, name, skip=0)
-        return Plain(lambda: None, lambda _: {f"t{number}": worker for number in range(threads)})
-    _no_arguments(worker, name, skip=1)
+        inside = worker.func if isinstance(worker, partial) else worker
+        of = inside.__self__ if isinstance(inside, MethodType) else None
+        return Plain(lambda: of, lambda _: {f"t{number}": worker for number in range(threads)})
 
     def setup() -> Any:
         try:
             return owner()
         except TypeError as error:
             raise UsageError(
-                f"{owner.__name__}() cannot be made without arguments ({error}); describe it with a Plain"
+                f"{place_of(owner)}{owner.__name__}() cannot be made without arguments ({error}); describe it with a "
+                "Plain"
             ) from None
 
     return Plain(setup, lambda state: {f"t{number}": partial(worker, state) for number in range(threads)})
@@ -118,42 +121,101 @@ def _no_arguments(function: Callable[..., object], name: str, *, skip: int) -> N
             parameter.VAR_KEYWORD,
         ):
             raise UsageError(
-                f"{name} needs an argument {parameter.name!r}, and nobody says which: describe the threads with a Plain"
+                f"{place_of(function)}{name} needs an argument {parameter.name!r}, and nobody says which: describe the "
+                "threads with a Plain"
             )
 
 
-def is_worker(function: FunctionType) -> bool:
-    """Whether a function is meant as what a thread does, rather than as one that makes a program.
+# -- what makes a program, and what is code to be explored
 
-    It is when it returns nothing, and its file knows of no Program that it could have forgotten to return.
+
+def makes(function: Any) -> frozenset[type]:
+    """Which of Program and Plain a function is there to make: none, where it is code to be explored.
+
+    It says so in its annotation; or else it names one of them, or calls a function that does. Nothing is called to find out.
+
+    >>> def bank() -> Program: ...
+    >>> def bench():
+    ...     return Plain(list, lambda state: {"a": state.clear})
+    >>> def work(): ...
+    >>> [[each.__name__ for each in makes(function)] for function in (bank, bench, work)]
+    [['Program'], ['Plain'], []]
     """
-    if any(value is Program for value in function.__globals__.values()) or _models(function):
-        return False
-    if inspect.isgeneratorfunction(function) or function.__annotations__.get("return") in (
-        Program,
-        "Program",
-        Plain,
-        "Plain",
-    ):
-        return False
+    said = getattr(function, "__annotations__", {}).get("return")
+    for kind in (Program, Plain):
+        if said is kind or (isinstance(said, str) and said.rpartition(".")[2] == kind.__name__):
+            return frozenset({kind})
+    found: set[type] = set()
+    seen: set[int] = set()
+    waiting = [function]
+    while waiting and len(seen) < _LOOKED_AT:
+        thing = waiting.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if thing is Program or thing is Plain or isinstance(thing, Program | Plain):
+            found.add(thing if isinstance(thing, type) else type(thing))
+        elif isinstance(thing, Scenario):
+            found.add(Program)
+        else:
+            waiting += _named_by(thing)
+    return frozenset(found)
+
+
+_LOOKED_AT = 300
+"""Functions, classes and objects that are looked at to find out whether one makes a program, at most."""
+
+
+def _named_by(thing: Any) -> list[Any]:
+    """What a function may call, as far as its names say; what a class, an object or a container of functions may."""
+    if isinstance(thing, partial):
+        return [thing.func, *thing.args]
+    if isinstance(thing, MethodType):
+        return [thing.__func__]
+    if isinstance(thing, staticmethod | classmethod):
+        return [thing.__func__]
+    if isinstance(thing, tuple | list):
+        return list(thing)
+    if isinstance(thing, dict):
+        return list(thing.values())
+    if isinstance(thing, FunctionType):
+        if thing.__module__ is None or thing.__module__.partition(".")[0] in sys.stdlib_module_names:
+            return []
+        cells = [cell.cell_contents for cell in thing.__closure__ or () if _is_full(cell)]
+        return [*cells, *_globals_of(thing.__code__, thing.__globals__)]
+    kind = thing if isinstance(thing, type) else type(thing)
+    if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
+        return []
+    return [each for each in vars(kind).values() if isinstance(each, FunctionType | staticmethod | classmethod)]
+
+
+def _globals_of(code: CodeType, known: dict[str, Any]) -> Iterator[Any]:
+    """The globals that a code uses, and what it takes from modules."""
+    module: Any = None
+    for instruction in dis.get_instructions(code):
+        name = instruction.argval
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            module = known.get(name)
+        elif instruction.opname == "IMPORT_NAME":
+            module = sys.modules.get(name)
+        elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM") and isinstance(module, ModuleType):
+            # Our own package fetches what it is asked for; of another, nothing that it does is to happen here.
+            taken = getattr(module, name, None) if module.__name__ == "simulator" else vars(module).get(name)
+            if instruction.opname != "IMPORT_FROM":
+                module = taken
+            yield taken
+            continue
+        else:
+            continue
+        if not isinstance(module, ModuleType | NoneType):
+            yield module
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _globals_of(constant, known)
+
+
+def _is_full(cell: CellType) -> bool:
     try:
-        node, _ = syntax_of(function)
-    except SimulatorError:
+        return cell.cell_contents is not None
+    except ValueError:
         return False
-    if isinstance(node, ast.Lambda):
-        return False
-    return not any(_returns(each) for each in node.body)
-
-
-def _models(function: FunctionType) -> bool:
-    """Whether the whole of the simulator is at hand where a function stands."""
-    return getattr(function.__globals__.get("simulator"), "__name__", "") == "simulator"
-
-
-def _returns(node: ast.AST) -> bool:
-    """Whether a statement may return something, not counting functions inside it."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-        return False
-    if isinstance(node, ast.Return):
-        return node.value is not None
-    return any(_returns(child) for child in ast.iter_child_nodes(node))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import os
+import sysconfig
 from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import NamedTuple
@@ -61,6 +63,9 @@ def source_file(function: FunctionType) -> str | None:
     if file == "<string>":
         # Made by `exec`. Python 3.13 may know some text by that name, of another place.
         return None
+    if file.startswith("<frozen "):
+        # A part of the interpreter, whose source lies in the library all the same.
+        file = os.path.join(sysconfig.get_path("stdlib"), *file[len("<frozen ") : -1].split(".")) + ".py"
     try:
         module = inspect.getmodule(function)
         lines = linecache.getlines(file, None if module is None else vars(module))

@@ -5,12 +5,16 @@ Rewritten functions keep their file and their lines, so the frames under way say
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import sys
 import sysconfig
-from types import FrameType
+import traceback
+from types import CodeType, FrameType
+from typing import Any
 
-__all__ = ["here", "is_library"]
+__all__ = ["here", "is_library", "place_of", "raised_at"]
 
 _LIBRARY = os.path.join(sysconfig.get_path("stdlib"), "")
 _PACKAGES = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib"))
@@ -36,3 +40,18 @@ def here() -> str:
             return f"{os.path.basename(code.co_filename)}:{frame.f_lineno}: "
         frame = frame.f_back
     return ""
+
+
+def place_of(function: Any) -> str:
+    """The beginning of an error line about a function or class, `file.py:12: `; nothing where it has no Python code."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    inside = inspect.unwrap(vars(function).get("__init__", function) if isinstance(function, type) else function)
+    code = getattr(getattr(inside, "__func__", inside), "__code__", None)
+    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}: " if isinstance(code, CodeType) else ""
+
+
+def raised_at(error: BaseException) -> str:
+    """The beginning of an error line about an exception: the innermost line of the user's that it came through."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not is_library(each.filename)]
+    return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}: " if frames else ""

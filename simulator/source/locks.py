@@ -49,6 +49,7 @@ class Locks(Loops):
 
     def acquire(self, lock: Ref, blocking: bool) -> Steps:
         """Take a lock. A wait with a time limit is a try: the limit may run out at any moment that the lock is not free."""
+        self.shared.uses(lock)
         yield from self.hold()
         self.is_at(None)
         if not blocking:
@@ -65,6 +66,7 @@ class Locks(Loops):
 
     def release(self, lock: Ref) -> Steps:
         """Give a lock back."""
+        self.shared.uses(lock)
         yield from self.hold()
         self.is_at(None)
         try:

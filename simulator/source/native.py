@@ -1,24 +1,19 @@
 """C code, and library functions that are given nothing shared: done in one go, noted where that hides something, or refused.
 
-What is refused: whatever would be wrong in one go. A clock or a random number is not the same every time; a socket waits
-on something that the model does not know; C code that calls Python code back, or changes what it is given, does so behind
-our back.
+What is refused: whatever would be wrong in one go. What does more than compute (`library.py`) would do so each time that the
+code is followed; C code that calls Python code back, or changes what it is given, does so behind our back.
 """
 
 from __future__ import annotations
 
-import builtins
 import collections
-import datetime
 import functools
 import heapq
-import random
 import types
 from collections.abc import Mapping
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, MethodWrapperType, ModuleType
 from typing import Any
 
-from simulator.errors import ProgramError
 from simulator.source.attributes import say_kind
 from simulator.source.called_back import may_call_back
 from simulator.source.kinds import (
@@ -32,6 +27,7 @@ from simulator.source.kinds import (
     name_of,
     special,
 )
+from simulator.source.library import is_known, refusal, said
 from simulator.source.locks import Locks
 from simulator.source.loops import Cursor
 from simulator.source.running import Steps
@@ -54,20 +50,6 @@ _CHANGERS: tuple[Any, ...] = (heapq.heappush, heapq.heappop, heapq.heapify, heap
 _COMPARING: tuple[Any, ...] = (sorted, min, max, sum, set, frozenset, dict)
 _COMPARES_OWN = {"sort", "remove", "index", "count", "__contains__", "__eq__"}
 _PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type, BuiltinFunctionType, ModuleType)
-_RANDOM = {"random", "secrets", "uuid", "_random"}
-_CLOCK = {"time"}
-_WAITS = {
-    "socket", "ssl", "select", "selectors", "subprocess", "multiprocessing", "asyncio", "queue", "_queue", "concurrent",
-    "http", "urllib", "_socket", "_io", "io", "signal", "ftplib", "smtplib", "tempfile", "shutil", "fileinput", "_asyncio",
-}  # fmt: skip
-_QUIET = {
-    "builtins", "math", "operator", "itertools", "functools", "string", "_operator", "_functools", "collections",
-    "_collections", "copy", "re", "fractions", "decimal", "_decimal", "numbers", "statistics", "enum", "dataclasses", "types",
-    "typing", "contextlib", "abc", "_abc", "json", "_json", "textwrap", "bisect", "_bisect", "heapq", "_heapq", "datetime",
-    "_datetime", "calendar", "cmath", "_weakref", "weakref", "pathlib", "posixpath", "genericpath", "struct", "_struct",
-    "hashlib", "_hashlib", "base64", "binascii", "zlib", "difflib", "keyword", "inspect", "unicodedata", "_string",
-}  # fmt: skip
-"""Modules whose code computes and touches nothing else."""
 _DEPTH = 6
 
 
@@ -233,7 +215,7 @@ class Native(Locks):
         return isinstance(owner, CONTAINERS) or is_one_of(function, _KEEPING) or _is_tuple_maker(function)
 
     def _is_lazy_itself(self, function: Any) -> bool:
-        return _module_of(function, getattr(function, "__self__", None)) == "itertools"
+        return str(getattr(function, "__module__", "")) == "itertools"
 
     def _note_set(self, function: Any, thing: Any, site: int | None) -> None:
         """Say that a set has no order that we know, where that may be seen."""
@@ -259,12 +241,7 @@ class Native(Locks):
     ) -> None:
         """Raise for what would be wrong, take note of what is only not looked into."""
         name = name_of(function)
-        module = _module_of(function, owner)
-        self._refuse_module(name, module, site)
-        if isinstance(owner, random.Random) or _is_clock(function, owner):
-            raise self._inconstant(name, site)
-        if is_one_of(function, (builtins.open, builtins.input)):
-            raise self._waiting(name, site)
+        self.refuse_library(function, site)
         if hasattr(function, "__wrapped__"):
             raise self.wrong(
                 f"calls {name}, which {say_wrapper(function)} wraps: what is inside cannot be followed", site
@@ -280,8 +257,11 @@ class Native(Locks):
             raise self.wrong(
                 f"gives a function to {name}, which is C code or the library's: what it calls cannot be followed", site
             )
+        if not keeps:
+            for each in filter(_is_native, (*given, *keywords.values())):
+                self.refuse_library(each.func if isinstance(each, functools.partial) else each, site)
         if (
-            module not in _QUIET
+            not is_known(function)
             and not isinstance(function, type)
             and not is_private_object(owner)
             and not isinstance(owner, (*CONTAINERS, BaseException))
@@ -290,27 +270,11 @@ class Native(Locks):
                 f"{name} is not looked into: it is taken as one step of its own that touches nothing shared", site
             )
 
-    def refuse_library(self, function: FunctionType, site: int | None) -> None:
-        """Raise for a function of Python's library that is not to be followed, either."""
-        self._refuse_module(name_of(function), _module_of(function, None), site)
-
-    def _refuse_module(self, name: str, module: str, site: int | None) -> None:
-        if module in _RANDOM or module in _CLOCK:
-            raise self._inconstant(name, site)
-        if module in _WAITS:
-            raise self._waiting(name, site)
-        if module == "threading":
-            raise self.wrong(f"calls {name}, which the model does not know (it knows Lock and RLock)", site)
-
-    def _inconstant(self, name: str, site: int | None) -> ProgramError:
-        return self.wrong(
-            f"calls {name}: a clock or a random number is not the same every time; give it in from outside", site
-        )
-
-    def _waiting(self, name: str, site: int | None) -> ProgramError:
-        return self.wrong(
-            f"calls {name}: it waits on something that the model does not know; put a stand-in for it", site
-        )
+    def refuse_library(self, function: Any, site: int | None) -> None:
+        """Raise for what does more than compute, so that it may be neither called nor followed."""
+        why = refusal(function)
+        if why is not None:
+            raise self.wrong(f"calls {said(function)}{why}", site)
 
     def _check(self, function: Any, owner: Any, given: list[Any], site: int | None) -> None:
         """Raise where Python's own code would look into a shared object."""
@@ -370,16 +334,6 @@ class Native(Locks):
         raise self.wrong(f"calls {owner!r}.{name}: {kind} has a state of its own, which cannot be followed", site)
 
 
-def refused_class(kind: Any) -> str | None:
-    """Why an instance of a library's class cannot be made; None if it can, or the class is the user's."""
-    top = kind.__module__.partition(".")[0]
-    if top == "threading":
-        return ", which the model does not know (it knows Lock and RLock)"
-    if top in _WAITS and not issubclass(kind, BaseException):
-        return ", which waits on something that the model does not know; put a stand-in for it"
-    return None
-
-
 def refused_entry(manager: Any, function: Any) -> str | None:
     """Why a context manager, whose `__enter__` is `function`, cannot be entered; None if it can."""
     if isinstance(manager, Ref):
@@ -393,33 +347,17 @@ def refused_entry(manager: Any, function: Any) -> str | None:
     return None
 
 
-def _module_of(function: Any, owner: Any) -> str:
-    """The package that a function belongs to."""
-    if owner is not None and not isinstance(owner, ModuleType):
-        kind = owner if isinstance(owner, type) else type(owner)
-        return kind.__module__.partition(".")[0]
-    module = getattr(function, "__module__", None)
-    if module is None and isinstance(owner, ModuleType):
-        module = owner.__name__
-    if module is None and not isinstance(function, type):
-        module = type(function).__module__
-    return (module or "builtins").partition(".")[0]
-
-
-def _is_clock(function: Any, owner: Any) -> bool:
-    return (
-        isinstance(owner, type)
-        and issubclass(owner, datetime.date)
-        and getattr(function, "__name__", "") in ("now", "today", "utcnow")
-    )
-
-
 def _is_tuple_maker(function: Any) -> bool:
     return isinstance(function, type) and issubclass(function, tuple) and hasattr(function, "_fields")
 
 
 def _always(_: Any) -> bool:
     return True
+
+
+def _is_native(thing: Any) -> bool:
+    """Whether a thing may be called by C code, and is C code itself."""
+    return isinstance(thing, BuiltinFunctionType | MethodWrapperType | functools.partial)
 
 
 def _is_callback(thing: Any) -> bool:

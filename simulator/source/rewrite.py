@@ -178,6 +178,12 @@ class _Function:
         place = Site(node.lineno, node.end_lineno, node.col_offset, node.end_col_offset, kind)  # type: ignore[attr-defined]
         return ast.Constant(self.names.site(self.code, place))
 
+    def _instead_of_generator(self) -> str:
+        decorators = map(ast.unparse, getattr(self.node, "decorator_list", ()))
+        if any(each.rpartition(".")[2] == "contextmanager" for each in decorators):
+            return "write a class with __enter__ and __exit__"
+        return "collect the items in a list, or write a class with __next__"
+
     def _refused(self, node: ast.AST, what: str, instead: str) -> ProgramError:
         return ProgramError(f"{self.file}:{getattr(node, 'lineno', '?')}: {what} cannot be followed; {instead}")
 
@@ -721,7 +727,7 @@ class _Function:
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
                 return self.comprehension(node)
             case ast.Yield() | ast.YieldFrom():
-                raise self._refused(node, "a generator", "collect the items in a list, or write a class with __next__")
+                raise self._refused(node, "a generator", self._instead_of_generator())
             case ast.Await():
                 raise self._refused(node, "async code", _NO_TASKS)
             case _:

@@ -29,7 +29,7 @@ __all__ = ["GIL", "Code", "Running", "Steps"]
 Steps = Generator[Operation, Any, Any]
 _DICTS: tuple[dict[Any, Any], ...] = ({}, OrderedDict())
 _VIEWS: Final = {type(getattr(each, which)()): which for each in _DICTS for which in ("keys", "values", "items")}
-TURNS: Final = 250_000
+TURNS: Final = 100_000
 """Turns of a loop without a step after which a thread is taken for one that never ends."""
 
 
@@ -39,6 +39,7 @@ class Code(Protocol):
     shared: Shared
     granularity: Granularity
     named: bool
+    patience: int
 
     def rewritten(self, function: FunctionType) -> Callable[..., Steps] | None: ...
     def is_library(self, function: FunctionType) -> bool: ...
@@ -192,7 +193,7 @@ class Running(ABC):
     def count_turn(self) -> None:
         """A turn of a loop. Raises ProgramError for a thread that never takes a step again."""
         self._turns += 1
-        if self._turns > TURNS:
+        if self._turns > min(TURNS, self.code.patience):
             raise self.wrong(
                 f"went through a loop {TURNS:,} times without touching anything shared: does it ever end?", None
             )

@@ -165,6 +165,10 @@ class Bound(NamedTuple):
     function: Any
     owner: Any
 
+    def __repr__(self) -> str:
+        owner = self.owner.__name__ if isinstance(self.owner, type) else repr(self.owner)
+        return f"{owner}.{self.function if isinstance(self.function, str) else self.function.__name__}"
+
     def __call__(self, *_: object, **__: object) -> Any:
         raise ProgramError(f"{here()}a method of {self.owner!r} is called by C code, which cannot be followed")
 
@@ -326,6 +330,8 @@ class Shared:
         self.rlocks: dict[str, None] = {}
         self.looked_at = 0
         """How many states were looked at to find out what is shared, once that is over."""
+        self.used: set[str] = set()
+        """Those of the locks that some thread takes or gives back."""
         self.changed = False
         """Something new has turned up: whoever runs a program over this begins again."""
         self.reshaped = False
@@ -347,6 +353,7 @@ class Shared:
         self._errors: dict[int, tuple[BaseException, tuple[Any, ...]]] = {}
         self.has_thrown = False
         """Some thread has made an exception and shared it."""
+        self._constants: dict[str, Any] = {}
         self._name_everything(state, _root_name(state))
 
     def grows(self, what: str) -> None:
@@ -423,7 +430,6 @@ class Shared:
         self._ways[name] = way
         if ref.kind in ("lock", "rlock"):
             (self.locks if ref.kind == "lock" else self.rlocks)[name] = None
-            self.grows(f"that there is a lock {name}")
         return ref
 
     def _name_everything(self, state: object, root: str) -> None:
@@ -595,7 +601,11 @@ class Shared:
         location = self.location(ref, item)
         if location in self.memory:
             return False, location
-        return True, self.initial(ref, item)
+        # What nobody writes is asked for again and again: a loop may wait for it.
+        known = self._constants.get(location, self)
+        if known is self:
+            known = self._constants[location] = self.initial(ref, item)
+        return True, known
 
     def owner_name(self, ref: Ref | type | ModuleType) -> str:
         """What the locations of an object begin with: nothing for the globals of the first module that we meet."""
@@ -625,6 +635,12 @@ class Shared:
     def refs(self) -> list[Ref]:
         """All shared objects met so far."""
         return list(self._refs.values())
+
+    def uses(self, lock: Ref) -> None:
+        """Say that a thread takes a lock, or gives it back: from now on it is a lock of the program."""
+        if lock.name not in self.used:
+            self.grows(f"that {lock.name} is a lock that threads take")
+            self.used.add(lock.name)
 
     # -- containers
 

@@ -11,6 +11,7 @@ import ast
 import builtins
 import operator
 import os
+import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial, wraps
 from types import CellType, CodeType, FunctionType, ModuleType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from simulator.bodies import Answer, Raised, close_quietly
 from simulator.errors import InternalError, LimitError, ProgramError, SimulatorError, UsageError, nearest
@@ -28,12 +29,12 @@ from simulator.program import Program
 from simulator.scenario import Plain
 from simulator.source.find import declared, syntax_of
 from simulator.source.granularity import GRANULARITIES, Granularity
-from simulator.source.here import is_library
+from simulator.source.here import is_library, place_of, raised_at
 from simulator.source.mirror import Mirror
 from simulator.source.rewrite import FACTORY, rewritten
-from simulator.source.shared import Inner, Item, Shared
+from simulator.source.shared import Bound, Inner, Item, Shared
 from simulator.source.sites import Site, Visit
-from simulator.source.walk import GIL, Steps, Walker
+from simulator.source.walk import GIL, Steps, TooDeep, Walker
 from simulator.trace import Event, Outcome, Run, Threw
 
 __all__ = ["Threads"]
@@ -43,6 +44,8 @@ LOOK: Final = 50_000
 SCOUT: Final = 5_000
 """Steps that each thread takes alone before that, at most."""
 ROUNDS: Final = 1_000
+TURNS: Final = 5_000
+"""Turns of a loop without a step after which a thread that runs alone is left where it is."""
 
 
 class Threads:
@@ -74,15 +77,19 @@ class Threads:
         self.granularity = GRANULARITIES[granularity]
         self.strict = strict
         self.named = False
+        self.patience = sys.maxsize
         self._notes: dict[str, None] = {}
         self._functions: dict[int, tuple[FunctionType, Callable[..., Steps]]] = {}
         self._sites: list[tuple[CodeType, Site]] = []
         self._site_numbers: dict[tuple[CodeType, Site], int] = {}
         self._written: set[tuple[int, str]] = set()
         self._modules: dict[CodeType, ModuleType] = {}
-        state = _asked("setup", plain.setup)
-        self.shared = Shared(state)
-        workers: Mapping[str, Callable[[], object]] = _asked("workers", lambda: dict(plain.workers(state)))
+        state = _asked("setup", plain.setup, plain.setup)
+        try:
+            self.shared = Shared(state)
+        except UsageError as error:
+            raise UsageError(f"{place_of(plain.setup)}{error}") from None
+        workers: Mapping[str, Callable[[], object]] = _asked("workers", plain.workers, lambda: plain.named(state))
         if not workers:
             raise UsageError("there are no workers: name at least one thread and what it does")
         self._workers = {thread: self._work(thread, worker) for thread, worker in workers.items()}
@@ -118,7 +125,9 @@ class Threads:
             was_named = self.named
             program = self._program()
             try:
+                self.patience = TURNS
                 self._scout()
+                self.patience = sys.maxsize
                 if not self.shared.changed:
                     self._look_around(program)
             except ProgramError:
@@ -136,23 +145,36 @@ class Threads:
         )
 
     def _program(self) -> Program:
-        invariant = self.plain.invariant
+        invariant, used = self.plain.invariant, self.shared.used
         memory: dict[Hashable, Any] = {}
         # In order of their names: which of them was found first says nothing to anybody.
         memory.update(sorted(self.shared.memory.items()))
         return Program(
-            {thread: partial(self._body, work, thread if self.named else "") for thread, work in self._workers.items()},
+            {thread: self._named_body(thread, work) for thread, work in self._workers.items()},
             memory=memory,
-            locks=[*self.shared.locks, *([GIL] if self.granularity.has_gil else [])],
-            rlocks=list(self.shared.rlocks),
+            locks=[*filter(used.__contains__, self.shared.locks), *([GIL] if self.granularity.has_gil else [])],
+            rlocks=list(filter(used.__contains__, self.shared.rlocks)),
             finally_=None if invariant is None else {_say_invariant(invariant): self._asks(invariant)},
             name=self.name,
             lines=True,
         )
 
+    def _named_body(self, thread: str, work: _Work) -> Callable[[], Steps]:
+        """A thread's body, which is called what the function is called that it follows, and stands where that does."""
+        made: Any = partial(self._body, work, thread if self.named else "")
+        function = work.function.function if isinstance(work.function, Bound) else work.function
+        made.__name__ = str(getattr(function, "__name__", None) or thread)
+        made.__code__ = getattr(function, "__code__", None)
+        return cast("Callable[[], Steps]", made)
+
     def _scout(self) -> None:
-        """Run the threads one after the other without any machine: most of what they write turns up in one go."""
+        """Run the threads one after the other without any machine: most of what they write turns up in one go.
+
+        Raises ProgramError for a first thread that calls without end: it may well run alone, and to come there beside all
+        others takes long.
+        """
         memory = dict[Hashable, Any](self.shared.memory.items())
+        first = next(iter(self._workers))
         for thread, work in self._workers.items():
             body = self._body(work, thread if self.named else "")
             try:
@@ -162,6 +184,9 @@ class Threads:
                     if operation is None or self.shared.reshaped:
                         break
                     answer = self._answered(operation, memory)
+            except TooDeep:
+                if thread == first:
+                    raise
             finally:
                 close_quietly(body)
 
@@ -422,11 +447,11 @@ class _Work(NamedTuple):
 
 
 def _next(generator: Steps, answer: Answer) -> Operation | None:
-    """The next operation of a body; None where it ends, however it does."""
+    """The next operation of a body; None where it ends, however it does. Raises TooDeep."""
     try:
         return generator.throw(answer.error) if isinstance(answer, Raised) else generator.send(answer)
-    except StopIteration:
-        return None
+    except TooDeep:
+        raise
     except (Exception, SystemExit):
         return None
 
@@ -524,8 +549,6 @@ class _Names:
 
 def _module_of(function: FunctionType) -> ModuleType:
     """The module that a function's globals belong to; one of our own making where Python does not know it."""
-    import sys
-
     for module in (sys.modules.get(function.__module__),):
         if module is not None and vars(module) is function.__globals__:
             return module
@@ -551,13 +574,15 @@ class _Module(ModuleType):
 _UNKNOWN: dict[int, _Module] = {}
 
 
-def _asked(what: str, ask: Callable[[], Any]) -> Any:
+def _asked(what: str, function: Any, ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except UsageError:
         raise
     except Exception as error:
-        raise UsageError(f"{what} raised {type(error).__name__}: {error}") from error
+        raise UsageError(
+            f"{raised_at(error) or place_of(function)}{what} raised {type(error).__name__}: {error}"
+        ) from error
 
 
 def _say_invariant(invariant: Callable[..., object]) -> str:

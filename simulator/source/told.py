@@ -9,7 +9,9 @@ import collections
 import functools
 import threading
 import time
+import traceback
 import types
+import warnings
 from collections.abc import Callable, Generator, ItemsView, KeysView, ValuesView
 from types import FunctionType
 from typing import Any
@@ -385,9 +387,10 @@ def _sum(walker: Native, site: int | None, iterable: Any, /, start: Any = 0) -> 
     return total
 
 
-def _print(walker: Native, site: int | None, *_: Any, **__: Any) -> Steps:
+def _left_out(name: str, walker: Native, site: int | None, *_: Any, **__: Any) -> Steps:
+    """What only tells somebody something."""
     walker.quiet(site)
-    walker.note("print is left out", site)
+    walker.note(f"{name} is left out", site)
     yield from ()
 
 
@@ -561,7 +564,9 @@ def _bytes(walker: Native, site: int | None, *things: Any, **named: Any) -> Step
 TOLD: dict[Any, Callable[..., Steps]] = {
     getattr: _getattr, hasattr: _hasattr, setattr: _setattr, delattr: _delattr, isinstance: _isinstance, type: _type,
     callable: _callable, bool: _bool, len: _len, iter: _iter, next: _next, map: _map, filter: _filter, zip: _zip,
-    enumerate: _enumerate, reversed: _reversed, any: _any, all: _all, sum: _sum, functools.reduce: _reduce, print: _print,
+    enumerate: _enumerate, reversed: _reversed, any: _any, all: _all, sum: _sum, functools.reduce: _reduce,
+    print: functools.partial(_left_out, "print"), warnings.warn: functools.partial(_left_out, "warnings.warn"),
+    traceback.print_exc: functools.partial(_left_out, "traceback.print_exc"),
     time.sleep: _sleep, threading.current_thread: _current_thread, threading.get_ident: _get_ident,
     threading.get_native_id: _get_ident, id: _id, hash: _hash, str: _str, repr: _repr, bytes: _bytes,
     object.__setattr__: _set_raw, object.__delattr__: _delete_raw,

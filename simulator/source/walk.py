@@ -18,6 +18,7 @@ from functools import partial
 from types import FunctionType, MethodDescriptorType, MethodType, ModuleType, WrapperDescriptorType
 from typing import Any
 
+from simulator.errors import ProgramError
 from simulator.ops import Add
 from simulator.source import operators
 from simulator.source.called_back import may_call_back
@@ -38,18 +39,23 @@ from simulator.source.kinds import (
     type_name,
     type_of,
 )
+from simulator.source.library import refusal
 from simulator.source.locks import makes_lock
 from simulator.source.loops import Cursor, Given
 from simulator.source.matching import Matching
-from simulator.source.native import refused_class, refused_entry
+from simulator.source.native import refused_entry
 from simulator.source.running import GIL, Code, Steps
 from simulator.source.shared import CONTAINERS, GENERIC, Bound, Inner, Ref
 from simulator.source.told import is_told, told
 
-__all__ = ["GIL", "Code", "Steps", "Walker"]
+__all__ = ["GIL", "Code", "Steps", "TooDeep", "Walker"]
 
 BUILTIN = (list, tuple, dict, collections.deque)
 _GETTERS = (operator.attrgetter, operator.itemgetter, operator.methodcaller)
+
+
+class TooDeep(ProgramError):
+    """A thread that calls functions within functions without end, as far as one can tell."""
 
 
 class Walker(Matching):
@@ -191,7 +197,8 @@ class Walker(Matching):
         try:
             return (yield from self._begun(rewritten, function, arguments, keywords))
         except RecursionError:
-            raise self.wrong(f"calls {function.__qualname__} too deeply to be followed", site) from None
+            what = f"calls {function.__qualname__} too deeply to be followed"
+            raise TooDeep(f"{self.place(site)}{self.called} {what}") from None
 
     def _begun(
         self, rewritten: Callable[..., Steps], function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
@@ -257,9 +264,9 @@ class Walker(Matching):
 
     def _make(self, site: int | None, kind: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
         """A new object: `kind(...)`."""
-        refused = refused_class(kind)
-        if refused is not None:
-            raise self.wrong(f"makes a {kind.__module__}.{kind.__qualname__}{refused}", site)
+        why = refusal(kind)
+        if why is not None:
+            raise self.wrong(f"makes a {kind.__module__}.{kind.__qualname__}{why}", site)
         if isinstance(of_class(kind, "__del__"), FunctionType):
             raise self.wrong(
                 f"makes a {kind.__qualname__}, whose __del__ Python calls whenever it likes: it cannot be followed",

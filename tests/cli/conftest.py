@@ -10,13 +10,13 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def import_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def import_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A user's file adds its folder to the import path; the next test starts without it."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
-        if name.startswith("simulator_file_"):
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
             del sys.modules[name]
 
 

@@ -117,7 +117,7 @@ def test_a_property_that_raises_or_returns_nothing_is_refused(
             r"mine\.py:\d+: memory location 'x' starts as \[\], which .*",
         ),
         (
-            "def made():\n    raise RuntimeError('not\\ntoday')",
+            "def made() -> Program:\n    raise RuntimeError('not\\ntoday')",
             r"mine\.py:\d+: mine\.py:made\(\) raised RuntimeError: not today",
         ),
         ("def made():\n    of(increment)", r"mine\.py:made returned None, expected a Program; is a 'return' missing\?"),

@@ -178,6 +178,5 @@ def test_a_program_that_was_edited_is_refused(values: tuple[int, int], said: str
     command = ["explore", "mine.py:program", "--scheduler", "naive", "--checkpoint", "kept"]
     assert simulator(*command, "--max-interleavings", "3").code == 1
     write(MINE.format(*values))
-    for name in [name for name in sys.modules if name.startswith("simulator_file_")]:
-        del sys.modules[name]
+    sys.modules.pop("mine", None)
     assert said in simulator(*command).refused()

@@ -44,7 +44,7 @@ def write(tmp_path: Path) -> Iterator[Callable[[str], str]]:
 
     yield write
     sys.path[:] = path
-    sys.modules.pop("simulator_file_mine", None)
+    sys.modules.pop("mine", None)
 
 
 @pytest.mark.parametrize("name", ON_ANY_PYTHON)

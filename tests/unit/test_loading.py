@@ -11,6 +11,7 @@ import pytest
 
 from simulator import loading
 from simulator.errors import UsageError
+from simulator.explore import count
 from simulator.loading import load
 
 GOOD = '''
@@ -46,7 +47,7 @@ def plain_some(threads):
 def needs(threads):
     return program
 
-def fails():
+def fails() -> Program:
     raise ValueError("not\\ntoday")
 
 def misquoted(threads: "Nonsense" = 2):
@@ -144,6 +145,8 @@ def test_a_registered_name_is_found_by_entry_point(write: Callable[..., str], mo
         ("prgram", r"mine\.py has no attribute 'prgram'; did you mean 'program'\?$"),
         ("zzzz", r"mine\.py has no attribute 'zzzz'$"),
         ("number", r"mine\.py:number is 3, expected a Scenario, a Program, a Plain or a function that returns one$"),
+        ("Holder", r"mine\.py:Holder is a class without methods of its own, expected what threads do$"),
+        ("Holder.iner", r"mine\.py: class Holder has no attribute 'iner'; did you mean 'inner'\?$"),
         ("needs", r"mine\.py:\d+: parameter 'threads' of scenario 'needs' has no default; give it one$"),
         ("misquoted", r"mine\.py:\d+: the annotations of .* cannot be read: NameError"),
     ],
@@ -161,7 +164,6 @@ def test_a_wrong_attribute_is_told_in_one_line(write: Callable[..., str], attrib
         ("fails", r"^.*mine\.py:\d+: .*:fails\(\) raised ValueError: not today$"),
         ("forgot", r"returned None, expected a Program; is a 'return' missing\?$"),
         ("body", r"returned a generator, expected a Program; this is a thread's body"),
-        ("Holder", r"returned a Holder, expected a Program$"),
     ],
 )
 def test_a_function_that_gives_no_program_is_told_in_one_line(
@@ -192,7 +194,7 @@ def test_a_file_that_cannot_be_imported_names_its_line(write: Callable[..., str]
     with pytest.raises(UsageError, match=message) as caught:
         load(f"{path}:x")
     assert "\n" not in str(caught.value)
-    assert "simulator_file_mine" not in sys.modules
+    assert "mine" not in sys.modules
 
 
 def test_a_missing_file_a_directory_and_a_file_without_a_name_are_told(
@@ -263,3 +265,143 @@ def test_a_method_and_its_class_come_from_one_reading_of_the_file(tmp_path: Path
     state = plain.setup()
     (worker, _) = plain.workers(state).values()
     assert type(state).add.__globals__ is worker.func.__globals__  # type: ignore[attr-defined]
+
+
+PLAIN = """
+import functools, simulator
+stock = 3
+
+def buy():
+    global stock
+    stock -= 1
+    return True
+
+class Counter:
+    total = 0
+
+    def __init__(self):
+        self.count = 0
+
+    @staticmethod
+    def add_to_total():
+        Counter.total += 1
+
+    @classmethod
+    def add_to_all(cls):
+        cls.total += 1
+        return cls
+
+    def add(self, by=1):
+        self.count += by
+        return self
+
+    @functools.lru_cache
+    def cached(self):
+        return 1
+
+    def needs(self, amount):
+        pass
+
+counter = Counter()
+bound = counter.add
+given = functools.partial(counter.add, 2)
+partly = functools.partial(buy)
+unnamed = lambda: buy()
+in_c = len
+"""
+
+
+@pytest.mark.parametrize(
+    ("attribute", "outcomes"),
+    [
+        ("buy", {"stock=1", "stock=2"}),
+        ("partly", {"stock=1", "stock=2"}),
+        ("unnamed", {"stock=1", "stock=2"}),
+        ("Counter.add", {"counter.count=1", "counter.count=2"}),
+        ("Counter.add_to_total", {"Counter.total=1", "Counter.total=2"}),
+        ("Counter.add_to_all", {"Counter.total=1", "Counter.total=2"}),
+        ("bound", {"counter.count=1", "counter.count=2"}),
+        ("given", {"counter.count=2", "counter.count=4"}),
+    ],
+)
+def test_whatever_makes_no_program_is_code_to_be_explored_and_never_called(
+    write: Callable[..., str], attribute: str, outcomes: set[str]
+) -> None:
+    program = load(f"{write(PLAIN)}:{attribute}").program()
+    assert {" ".join(f"{name}={value}" for name, value in each.memory) for each in count(program).outcomes} == outcomes
+    module = sys.modules["mine"]
+    assert (module.stock, module.counter.count, module.Counter.total) == (3, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ("Counter", r"mine\.py:Counter is a class; name a method: .*:Counter\.add_to_total, .*:Counter\.add, "),
+        ("in_c", r"mine\.py:in_c is C code, len\(\), which cannot be followed; name a Python function$"),
+        ("Counter.needs", r"mine\.py:\d+: Counter\.needs needs an argument 'amount', and nobody says which: "),
+    ],
+)
+def test_what_threads_cannot_do_is_told_in_one_line(write: Callable[..., str], attribute: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load(f"{write(PLAIN)}:{attribute}").program()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def made() -> 'Program':\n    return globals()['of']()",
+        "def made():\n    return of()",
+        "def made():\n    from simulator import Program\n    return Program({'a': body})",
+        "def made():\n    import simulator\n    return simulator.Program({'a': body})",
+        "made = functools.partial(of)",
+        "made = Maker().make",
+        "def made():\n    return Maker().make()",
+        "class Maker2:\n    make = staticmethod(of)\n\nmade = Maker2.make",
+        "@functools.wraps(of)\ndef made():\n    return of()",
+        "def made():\n    return simulator.Plain(list, lambda state: {'a': state.clear})",
+    ],
+)
+def test_what_makes_a_program_is_known_by_what_it_names(write: Callable[..., str], text: str) -> None:
+    start = (
+        "import functools, simulator\n"
+        "def body():\n    yield simulator.Pause()\n"
+        "def of():\n    return simulator.Program({'a': body})\n"
+        "class Maker:\n    def make(self):\n        return of()\n"
+    )
+    assert load(f"{write(start + text)}:made").program().threads == ("a",)
+
+
+# -- files that know each other
+
+CIRCLE = {
+    "first.py": "import second\nn = 0\ndef go():\n    global n\n    n += 1\n    second.go()\n",
+    "second.py": "import first\nm = 0\ndef go():\n    global m\n    m += first.n\n",
+}
+
+
+def test_files_that_import_one_another_are_there_once(write: Callable[..., str]) -> None:
+    paths = {name: write(text, name) for name, text in CIRCLE.items()}
+    for _ in range(2):
+        program = load(f"{paths['first.py']}:go").program()
+        assert list(program.memory) == ["n", "second.m"]
+        assert max(dict(each.memory)["second.m"] for each in count(program).outcomes) == 4
+    assert load(f"{paths['second.py']}:go").program().threads == ("t0", "t1")
+
+
+def test_a_file_of_a_package_is_a_part_of_it(tmp_path: Path) -> None:
+    shop = tmp_path / "shop_of_tests"
+    shop.mkdir()
+    (shop / "__init__.py").write_text("")
+    (shop / "prices.py").write_text("n = 0\n")
+    (shop / "store.py").write_text("from . import prices\ndef go():\n    prices.n += 1\n")
+    (shop / "beside.py").write_text("import prices\ndef go():\n    prices.n += 1\n")
+    for name in ("store", "beside"):
+        assert len(count(load(f"{shop}/{name}.py:go").program()).outcomes) == 2
+
+
+def test_a_file_that_was_changed_is_loaded_anew_with_what_it_imports(write: Callable[..., str]) -> None:
+    path = write("from beside_changing import n\ndef go():\n    n\n", "changing_file.py")
+    write("n = 1\n", "beside_changing.py")
+    assert loading.find(f"{path}:n") == 1
+    write("n = 234\n", "beside_changing.py")
+    assert loading.find(f"{path}:n") == 234

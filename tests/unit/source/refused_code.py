@@ -8,14 +8,19 @@ import array
 import asyncio
 import contextlib
 import copy
+import ctypes
 import enum
 import functools
+import gc
 import itertools
 import json
 import logging
+import os
+import pathlib
 import queue
 import random
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -583,3 +588,86 @@ def asks_an_iterator(state):
 def asks_for_the_length_of_nothing(state):
     """len with arguments"""
     state.n = len()  # here
+
+
+def runs_command(state):
+    """os.system"""
+    os.system("exit 1")  # here
+
+
+def reads_of_a_command(state):
+    """os.popen"""
+    state.n = os.popen("exit 1").read()  # here
+
+
+def removes_file(state):
+    """os.remove"""
+    os.remove("no such file")  # here
+
+
+def ends_the_process(state):
+    """os._exit"""
+    os._exit(3)  # here
+
+
+def aborts_the_process(state):
+    """os.abort"""
+    os.abort.__call__()  # here
+
+
+def kills_the_process(state):
+    """os.getpid"""
+    os.kill(os.getpid(), signal.SIGTERM)  # here
+
+
+def waits_for_a_signal(state):
+    """signal.pause"""
+    signal.pause()  # here
+
+
+def reads_of_a_pipe(state):
+    """os.read"""
+    os.read(0, 1)  # here
+
+
+def reads_any_memory(state):
+    """ctypes.string_at"""
+    ctypes.string_at(0)  # here
+
+
+def writes_file_by_its_path(state):
+    """pathlib.Path.write_text"""
+    pathlib.Path("no such folder/file").write_text("x")  # here
+
+
+def asks_for_the_folder(state):
+    """pathlib"""
+    state.n = pathlib.Path.cwd()  # here
+
+
+def looks_for_file(state):
+    """os.path.exists"""
+    state.n = os.path.exists("no such file")  # here
+
+
+def writes_the_environment(state):
+    """would really be called"""
+    os.environ["A_NAME_OF_THE_TESTS"] = "1"  # here
+
+
+def collects_garbage(state):
+    """gc.collect"""
+    gc.collect()  # here
+
+
+def runs_text_by_another_name(state):
+    """exec"""
+    by_another_name("1 / 0")  # here
+
+
+def gives_c_code_what_acts(state):
+    """os.remove"""
+    state.n = len(list(itertools.starmap(os.remove, [("no such file",)])))  # here
+
+
+by_another_name = exec

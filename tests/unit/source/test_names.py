@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 from functools import partial
@@ -116,3 +117,26 @@ class Box:
 def test_an_attribute_that_is_called_as_an_item_is() -> None:
     plain = Plain(Box, lambda box: {"one": box.strange, "other": box.add})
     assert {frozenset(each) for each in ends(plain)} == {frozenset({1, 5})}
+
+
+class Observable:
+    def __init__(self) -> None:
+        self.queue = queue.Queue[int]()
+        self.event = threading.Event()
+        self.lock = threading.RLock()
+        self.unused = threading.Lock()
+        self.observer: Any = None
+
+    def observe(self) -> None:
+        with self.lock:
+            self.observer = self.observe
+
+
+def test_a_lock_that_no_thread_takes_is_none_of_the_program() -> None:
+    program = Threads(Plain(Observable, lambda shared: {"a": shared.observe, "b": shared.observe})).program
+    assert (program.locks, program.rlocks) == ((), ("observable.lock",))
+
+
+def test_a_method_as_a_value_is_shown_as_one_writes_it() -> None:
+    (outcome,) = count(Threads(Plain(Observable, lambda shared: {"a": shared.observe})).program).outcomes
+    assert str(outcome) == "observable.observer=observable.observe"

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import base64
 import builtins
+import collections
 import functools
+import hashlib
 import importlib.util
 import inspect
 import linecache
 import math
+import os
+import pathlib
+import struct
 import sys
+import textwrap
 import threading
+import urllib.parse
+import warnings
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+import numpy
 import pytest
 
 from simulator.errors import ProgramError, SimulatorError, UsageError
 from simulator.explore import check, count
+from simulator.machine import Machine
 from simulator.scenario import Plain
-from simulator.source import running
+from simulator.search.replay import run_of
+from simulator.source import running, shared
 from simulator.source.threads import Threads
 from tests.unit.source import refused_code
 
@@ -81,13 +94,23 @@ def prints(state: Any) -> None:
     state.n = 2
 
 
-def looks_for_the_environment(state: Any) -> None:
-    import os
-
-    state.n = len(os.getcwd()) > 0
+def asks_an_extension(state: Any) -> None:
+    state.n = len(numpy.frombuffer(b"ab", "uint8"))
 
 
-@pytest.mark.parametrize(("worker", "what"), [(prints, "print is left out"), (looks_for_the_environment, "getcwd")])
+def warns(state: Any) -> None:
+    warnings.warn("careful", stacklevel=1)
+    state.n = 2
+
+
+@pytest.mark.parametrize(
+    ("worker", "what"),
+    [
+        (prints, "print is left out"),
+        (warns, "warnings.warn is left out"),
+        (asks_an_extension, "frombuffer is not looked into"),
+    ],
+)
 def test_what_is_not_looked_into_is_noted_and_refused_where_we_are_strict(worker: Function, what: str) -> None:
     noted = threads(worker).notes
     assert len(noted) == 1
@@ -103,6 +126,28 @@ def test_what_is_followed_whole_has_no_notes_and_passes_strictly() -> None:
             state.n += 1
 
     assert threads(add, add, strict=True).notes == ()
+
+
+def test_what_only_computes_has_neither_note_nor_step() -> None:
+    def computes(state: Any) -> None:
+        path = pathlib.Path(os.path.join("a", "b.txt")).with_suffix(".py")
+        digest = hashlib.sha256(base64.b64encode(struct.pack("i", 3))).hexdigest()
+        state.quoted = urllib.parse.quote("a b")
+        state.n = (str(path), zlib.crc32(digest.encode()), textwrap.shorten("a b c", 3), math.isqrt(9))
+
+    assert threads(computes, strict=True).notes == ()
+
+
+def test_a_file_is_there_when_it_has_been_explored_that_it_is_removed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("here")
+
+    def removes(state: Any) -> None:
+        os.remove(victim)
+
+    with pytest.raises(ProgramError, match=r"test_refused.py:\d+: thread 'left' calls os.remove: it would really"):
+        threads(removes)
+    assert victim.read_text() == "here"
 
 
 # -- workers of other kinds
@@ -203,7 +248,7 @@ def test_a_lock_that_is_held_at_the_start_is_the_setups_fault() -> None:
         with state.lock:
             state.n += 1
 
-    with pytest.raises(UsageError, match=r"the lock state\.lock is held before any thread runs"):
+    with pytest.raises(UsageError, match=r"^test_refused.py:\d+: the lock state\.lock is held before any thread runs"):
         threads(worker, setup=setup)
 
 
@@ -252,8 +297,63 @@ def test_a_huge_state_of_which_little_is_touched_is_small() -> None:
 
 
 def test_a_setup_that_raises_is_told_with_what_it_said() -> None:
-    with pytest.raises(UsageError, match="setup raised ZeroDivisionError"):
+    with pytest.raises(UsageError, match=r"^test_refused.py:\d+: setup raised ZeroDivisionError"):
         threads(prints, setup=lambda: 1 // 0)
+    with pytest.raises(UsageError, match=r"^test_refused.py:\d+: workers raised AttributeError"):
+        Threads(Plain(refused_code.State, lambda state: {"left": state.nothing}))
+    with pytest.raises(UsageError, match=r"^test_refused.py:\d+: workers raised TypeError"):
+        Threads(Plain(refused_code.State, lambda: {"left": hit}))  # type: ignore[misc,arg-type]
+
+
+hits = 0
+
+
+def hit() -> None:
+    global hits
+    hits += 1
+
+
+def test_there_may_be_no_setup_and_a_list_of_workers_as_for_check_threads() -> None:
+    found = Threads(Plain(None, lambda _: [hit, hit]))  # type: ignore[arg-type,return-value]
+    assert found.program.threads == ("t0", "t1")
+    assert {dict(each.memory)["hits"] for each in count(found.program).outcomes} == {1, 2}
+
+
+def test_a_body_is_called_what_is_followed_and_all_its_steps_are_in_the_users_file() -> None:
+    program = Threads(Plain(None, lambda _: [hit, hit]), granularity="cpython-3.10").program  # type: ignore[arg-type,return-value]
+    assert getattr(program.bodies["t0"], "__name__", None) == "hit"
+    run = run_of(Machine(program), [0] * 4 + [1] * 4)
+    assert {Path(event.where.file).name for event in run.events} == {"test_refused.py"}
+
+
+def test_methods_of_mixins_whose_modules_are_frozen_are_followed() -> None:
+    def get(state: Any) -> None:
+        state.n = state.mapping.get("a", 3) + len(state.mapping)
+
+    def setup() -> Any:
+        state = refused_code.State()
+        state.mapping = collections.UserDict({"a": 1})
+        return state
+
+    assert {dict(each.memory)["state.n"] for each in count(threads(get, setup=setup).program).outcomes} == {2}
+
+
+def test_a_loop_that_waits_for_what_nobody_writes_is_told_without_going_round_for_each_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    monkeypatch.setattr(shared.Shared, "initial", lambda *asked_for: asked.append(asked_for) or initial(*asked_for))
+
+    def spins(state: Any) -> None:
+        while not state.n:
+            pass
+
+    with pytest.raises(ProgramError, match="went through a loop 2,000 times"):
+        threads(spins, spins)
+    assert len(asked) < 200
+
+
+initial = shared.Shared.initial
 
 
 # -- files that change
