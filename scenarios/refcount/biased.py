@@ -126,7 +126,9 @@ class Biased(Protection):
             yield from self._merge_queued()
             yield Update(QUEUE, put, GONE)
             return
-        while not (yield CompareAndSwap(QUEUE, (), GONE)):
+        while True:
+            if (yield CompareAndSwap(QUEUE, (), GONE)):
+                return
             yield from self._merge_queued()
 
     def _owned(self, thing: str) -> Any:

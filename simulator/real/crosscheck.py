@@ -22,7 +22,8 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from simulator.analysis.finding import Finding, Kind, Status
-from simulator.errors import UsageError
+from simulator.census import count
+from simulator.errors import LimitError, UsageError
 from simulator.explore import Report, check, explore
 from simulator.loading import Loaded
 from simulator.machine import Machine
@@ -34,7 +35,9 @@ from simulator.real.natural import Batch, CycleSeen, Logged, check_limits, run_b
 from simulator.real.plain_code import PlainForcing
 from simulator.search.budget import Budget
 from simulator.search.replay import replay
+from simulator.source.granularity import GRANULARITIES, granularity_for
 from simulator.source.threads import Threads
+from simulator.source.walk import GIL
 from simulator.trace import Outcome, Schedule, memory_dict
 from simulator.values import value_key
 
@@ -211,6 +214,9 @@ class CrossCheck:
     locks: tuple[Hashable, ...] = ()
     notes: tuple[str, ...] = ()
     interrupted: bool = False
+    beyond: tuple[tuple[Interpreter, Outcome], ...] = ()
+    """Outcomes that were seen, that the model has not at this granularity but where threads may be switched anywhere, and the
+    Pythons whose runs do not keep to it."""
     by_id: str = ""
     """Where the program asks for the `id()` of objects, which no model knows: then differences prove nothing. Else empty."""
 
@@ -264,7 +270,7 @@ class CrossCheck:
             Unpredicted(row.outcome, batch.interpreter, batch.logs[row.outcome])
             for batch in self.natural
             for row in self.observed(batch)
-            if row.predicted is False
+            if row.predicted is False and (batch.interpreter, row.outcome) not in self.beyond
         )
 
     @property
@@ -432,10 +438,37 @@ def crosscheck(
         findings=known.findings,
         locks=program.all_locks,
         interrupted=interrupted,
+        beyond=() if threads is None or not complete else beyond(threads, possible, natural),
         by_id=next((note for note in program.notes if "id()" in note), ""),
     )
     notes += _notes(found, known, has_plain)
     return replace(found, notes=tuple(notes))
+
+
+def beyond(
+    threads: Threads, possible: Mapping[Outcome, int | None], natural: Sequence[Batch]
+) -> tuple[tuple[Interpreter, Outcome], ...]:
+    """What was seen beyond a granularity by runs that do not keep to it: on another Python than it is of, or with locks, for
+    what stands in for those is Python code, where threads may be switched."""
+    granularity = threads.granularity
+    has_locks = any(lock != GIL for lock in threads.program.all_locks)
+    known = _as_observed(possible, threads)
+    unknown = [
+        (batch.interpreter, outcome)
+        for batch in natural
+        for outcome in batch.outcomes
+        if has_locks
+        or GRANULARITIES[granularity_for(batch.interpreter.version, gil=batch.interpreter.gil)] != granularity
+        if not any(_same(outcome, one) for one in known)
+    ]
+    if not unknown or not granularity.has_gil:
+        return ()
+    anywhere = Threads(threads.plain, granularity="free-threaded", name=threads.name)
+    try:
+        finer = _as_observed(dict(count(anywhere.program).outcomes), anywhere)
+    except LimitError:
+        return ()
+    return tuple(each for each in unknown if any(_same(each[1], one) for one in finer))
 
 
 def _counted(progress: Progress | None, before: int, total: int) -> Callable[[int], None] | None:
@@ -610,6 +643,13 @@ def _notes(found: CrossCheck, report: Report, has_plain: bool) -> list[str]:
         notes.append(
             "What the plain version shows does not tell all outcomes apart: such a run counts for each that it may be."
         )
+    if found.beyond:
+        outcomes = "; ".join(dict.fromkeys(str(outcome) for _, outcome in found.beyond))
+        notes.append(
+            f"Seen, and not possible at this granularity: {outcomes}. It is possible where threads may be switched "
+            "anywhere, and these runs do not keep to the granularity: it is that of another Python, or what stands in "
+            "for locks is Python code."
+        )
     for batch in found.natural:
         if batch.stopped:
             notes.append(f"Natural runs on {batch.interpreter}: {batch.stopped}.")
@@ -717,7 +757,9 @@ def _facts(found: CrossCheck) -> str:
     lines = []
     total = found.interleavings
     for row in found.rows:
-        if row.possible is False:
+        if row.possible is False and any(_same(row.outcome, outcome) for _, outcome in found.beyond):
+            possible = "not at this granularity"
+        elif row.possible is False:
             possible = "NOT POSSIBLE"
         elif row.interleavings is None:
             possible = "yes" if row.possible else "not known"

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from simulator.bodies import End, SourceLine
 from simulator.errors import InternalError, UsageError
-from simulator.ops import Acquire, Operation, Pause, Release, TryAcquire, Update, Write, describe, show_name
+from simulator.ops import Acquire, Operation, Pause, Release, TryAcquire, describe, show_name
 from simulator.real.bytecodes import offsets
 from simulator.real.forced import Blocked, Divergence, Forced, Step
 from simulator.real.hooks import Hooks
@@ -387,19 +387,10 @@ class _Run:
     def _take_down(self, step: Step) -> None:
         self.log.append(step)
         self.position += 1
-        if self.check is not None and not self._is_past(step.thread):
+        if self.check is not None:
             difference = self.check(self.position)
             if difference:
                 self.diverged = Divergence(self.position, difference)
-
-    def _is_past(self, thread: str) -> bool:
-        """Whether a thread has done more than this step already: what C code does before it comes back."""
-        for worker, due in self.plan[self.position :]:
-            if worker.name != thread or not due.made_up:
-                return False
-            if isinstance(due.visit.operation, Update | Write):
-                return True
-        return False
 
 
 class _Worker:

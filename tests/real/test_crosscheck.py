@@ -18,10 +18,19 @@ from simulator.loading import load
 from simulator.ops import Read, Write
 from simulator.program import Program
 from simulator.real.baton import force
-from simulator.real.crosscheck import CrossCheck, ForcedRun, crosscheck, force_bodies, schedules_by_outcome, wilson
+from simulator.real.crosscheck import (
+    CrossCheck,
+    ForcedRun,
+    beyond,
+    crosscheck,
+    force_bodies,
+    schedules_by_outcome,
+    wilson,
+)
 from simulator.real.interpreters import Interpreter, find
 from simulator.real.natural import Batch
 from simulator.search.budget import Budget
+from simulator.source.granularity import granularity_for
 from simulator.trace import Outcome, Schedule
 
 pytestmark = pytest.mark.real
@@ -436,3 +445,40 @@ def test_locks_in_the_order_of_their_ids_are_no_bug_of_the_model(tmp_path: Path)
     found = crosscheck(load(f"{tmp_path / 'ids.py'}:Pair.go"), {}, runs=2, everything=True)
     assert found.ok, str(found)
     assert found.by_id.startswith("ids.py:7: id()")
+
+
+LATE = """
+import threading
+
+class Late:
+    def __init__(self):
+        self.count = 0
+        self.lock = threading.Lock()
+
+    def add(self):
+        value = self.count
+        with self.lock:
+            self.count = value + 1
+
+    def add_without(self):
+        self.count += 1
+"""
+
+
+@pytest.mark.parametrize(("method", "is_explained"), [("add", True), ("add_without", False)])
+def test_what_only_stand_ins_for_locks_let_happen_does_not_contradict_a_granularity(
+    method: str, is_explained: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "late.py"
+    file.write_text(LATE)
+    loaded = load(f"{file}:Late.{method}")
+    current = Interpreter.current()
+    granularity = granularity_for(current.version, gil=current.gil)
+    if granularity in ("cpython-3.14", "free-threaded"):
+        # There the model has it: a thread may be switched when it has taken the lock, or anywhere.
+        granularity = "cpython-3.12"
+    seen = Outcome("finished", (("late.count", 1),))
+    threads = replace(loaded, granularity=granularity).threads()
+    found = beyond(threads, {Outcome("finished", (("late.count", 2),)): 2}, [Batch(asked=1, outcomes={seen: 1})])
+    same = granularity == granularity_for(current.version, gil=current.gil)
+    assert found == (((current, seen),) if is_explained or not same else ())
