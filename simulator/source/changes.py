@@ -42,7 +42,7 @@ def change(
         *given,
         *(each for _, each in keywords),
         part=part,
-        blind=part is not None and method == "__setitem__",
+        blind=part is not None and method in ("__setitem__", "update"),
     )
 
 

@@ -302,7 +302,16 @@ class Containers(Comparing):
         seen = tuple(map(self.seen, key[0])) if type(key[0]) is tuple else self.seen(key[0])
         return self.shared.location(owner, Item("item", seen))
 
-    def _changed_part(self, owner: Ref, method: str, given: list[Any]) -> str | None:
+    def _changed_part(self, owner: Ref, method: str, given: list[Any], named: list[tuple[str, Any]]) -> str | None:
+        if owner.kind == "dict" and method == "update":
+            keys = [name for name, _ in named]
+            keys += [
+                key
+                for each in given
+                if isinstance(each, Frozen) and issubclass(each.type, dict)
+                for key, _ in each.items
+            ]
+            return self._part(owner, (keys[0],)) if len(keys) == len(given) + len(named) == 1 else None
         is_of_one = method == "__setitem__" or (owner.kind == "dict" and method in _OF_ONE)
         return self._part(owner, tuple(given[:1])) if is_of_one else None
 
@@ -338,7 +347,11 @@ class Containers(Comparing):
         yield from self.hold()
         self.is_at(site)
         before = self.mine(
-            (yield change(location, method, tuple(given), tuple(named), self._changed_part(owner, method, given)))
+            (
+                yield change(
+                    location, method, tuple(given), tuple(named), self._changed_part(owner, method, given, named)
+                )
+            )
         )
         named = [(name, self.mine(each)) for name, each in named]
         return applied(thaw(before), method, self.mine(tuple(given)), tuple(named))

@@ -34,6 +34,7 @@ def whole(table):
 LINES = [
     "table.held[{key}] = table.held.get({key}, 0) + 1",
     "table.held[{key}] = 7",
+    "table.held.update({{{key}: table.held.get({key}, 0) + 1}})",
     "table.held.pop({key}, None)",
     "table.held.setdefault({key}, 3)",
     "if {key} not in table.held: table.held[{key}] = 5",
