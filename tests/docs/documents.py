@@ -61,7 +61,7 @@ def parts(document: Path) -> Iterator[Command | File]:
 
 SETTLED = """\
 from hypothesis import settings
-settings.register_profile("documents", derandomize=True, database=None)
+settings.register_profile("documents", derandomize=True, database=None, deadline=None)
 settings.load_profile("documents")
 """
 """Hypothesis draws the same every time: an output that a document shows is no matter of luck."""
