@@ -360,12 +360,14 @@ def module_name(path: str) -> str:
     ('simulator_file_queue', 'simulator_file_my-bank')
     """
     file = Path(path)
-    _, package = _package(file)
+    root, package = _package(file)
     name = package or file.stem
     known = sys.modules.get(name)
     is_another = known is not None and known is not _LOADED.get(name) and getattr(known, "__file__", None) != path
+    top = sys.modules.get(package.partition(".")[0])
     if (
         is_another
+        or (top is not None and str(root / top.__name__) not in getattr(top, "__path__", ()))
         or not file.stem.isidentifier()
         or name.partition(".")[0] in sys.stdlib_module_names
         or (not package and (file.parent / file.stem / "__init__.py").exists())

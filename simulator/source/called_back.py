@@ -11,6 +11,7 @@ import collections
 import dis
 import enum
 import functools
+import gc
 import inspect
 import os
 import sys
@@ -33,6 +34,7 @@ _NOT_ALONE = {
 }  # fmt: skip
 """Builtins that reach further than what they are given."""
 _SAFE_MODULES = {"math", "operator", "_operator", "itertools", "functools", "_functools", "enum", "builtins", "typing"}
+_HOLDING = (tuple, list, set, frozenset, collections.deque, dict)
 _INNER = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 _ATTRIBUTES = (
     *FIXED, property, staticmethod, classmethod, functools.cached_property, types.MemberDescriptorType,
@@ -43,23 +45,26 @@ _ATTRIBUTES = (
 
 def may_call_back(thing: Any) -> bool:
     """Whether C code that gets a thing may come to call Python code of the user's."""
-    kind = type(thing)
+    kind: Any = type(thing)
     if kind in (int, str, float, bool, bytes, type(None)):
         return False
-    if isinstance(thing, tuple | list | set | frozenset | collections.deque):
-        return _has_methods(kind) or any(map(may_call_back, thing))
-    if isinstance(thing, dict):
-        return _has_methods(kind) or any(map(may_call_back, thing)) or any(map(may_call_back, thing.values()))
-    return _has_methods(kind)
-
-
-def _has_methods(kind: Any) -> bool:
-    """Whether some special method of a class is Python code, or what itertools makes goes on through such things."""
-    return _calls_methods(kind)
+    if not isinstance(thing, _HOLDING):
+        return _has_methods(kind)
+    waiting = [thing]
+    met = set[int]()
+    while waiting:
+        each = waiting.pop()
+        if _has_methods(type(each)):
+            return True
+        if isinstance(each, _HOLDING) and id(each) not in met:
+            met.add(id(each))
+            waiting += [*each, *each.values()] if isinstance(each, dict) else each
+    return False
 
 
 @functools.cache
-def _calls_methods(kind: Any) -> bool:
+def _has_methods(kind: Any) -> bool:
+    """Whether some special method of a class is Python code, or what itertools makes goes on through such things."""
     return kind.__module__ == "itertools" or any(
         is_of_python(base)
         and any(
@@ -83,23 +88,44 @@ def call_c(
 ) -> Any:
     """`function(*arguments, **keywords)`. Raises what `refused` makes of Python code that is called and may not be."""
     stopped: list[Exception] = []
+    known: dict[tuple[object, ...], bool] = {}
+
+    def is_alone(frame: FrameType) -> bool:
+        code = frame.f_code
+        if code.co_freevars:
+            return _is_alone(frame, shared)
+        key = (id(code), id(frame.f_globals), *map(type, frame.f_locals.values()))
+        if key not in known:
+            known[key] = _is_alone(frame, shared)
+        return known[key]
 
     def look(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and not stopped and not _is_alone(frame, shared):
+        if event == "call" and not stopped and not is_alone(frame):
             code = frame.f_code
             where = f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
             stopped.append(refused(f"{code.co_qualname} ({where})"))
             raise stopped[0]
 
-    before = sys.getprofile()
+    before, collects = sys.getprofile(), gc.isenabled()
+    # Whose `__del__` the collector would call just now has nothing to do with it.
+    gc.disable()
     sys.setprofile(look)
     try:
         result = function(*arguments, **keywords)
     finally:
-        sys.setprofile(before)
+        _put_back(before)
+        if collects:
+            gc.enable()
         if stopped:
             raise stopped[0] from None
     return result
+
+
+def _put_back(profiler: Any) -> None:
+    """Go on as before. Up to 3.11 `cProfile` shows itself there, and is no function that `setprofile` could take."""
+    sys.setprofile(profiler if callable(profiler) else None)
+    if profiler is not None and not callable(profiler):
+        profiler.enable()
 
 
 class _Uses(NamedTuple):

@@ -26,7 +26,6 @@ __all__ = [
     "bound",
     "has_default_text",
     "has_own_comparison",
-    "has_own_text",
     "is_absent",
     "is_container",
     "is_data_descriptor",
@@ -55,7 +54,6 @@ _FOLLOWED_KINDS = ("list", "dict", "set", "deque", "bytearray")
 _VALUES = {"fractions", "decimal", "datetime", "pathlib", "enum", "re", "collections", "builtins", "simulator", "types"}
 """Modules whose classes stand for values, or are C code: their methods are run, not followed."""
 _COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
-_TEXTS = ("__str__", "__repr__", "__int__", "__float__", "__index__")
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made when the program runs, by a class statement for instance
 
 
@@ -170,13 +168,6 @@ def has_own_comparison(thing: Any) -> bool:
 def has_default_text(thing: Any) -> bool:
     """Whether the text of a thing says its class and where in memory it is."""
     return bool(special(thing, "__repr__") == object.__repr__ and special(thing, "__str__") == object.__str__)
-
-
-def has_own_text(thing: Any) -> bool:
-    """Whether Python code says how a thing that only this thread knows is written, or its text says where in memory it is."""
-    return is_private_object(thing) and (
-        has_default_text(thing) or any(isinstance(special(thing, name), FunctionType) for name in _TEXTS)
-    )
 
 
 def is_of_named_tuple(function: Any, arguments: tuple[Any, ...]) -> bool:

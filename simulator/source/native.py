@@ -47,7 +47,6 @@ _KEEPING: tuple[Any, ...] = (
 """What only keeps the items, whatever they are."""
 _ORDERLESS: tuple[Any, ...] = (sum, any, all, set, frozenset, sorted, min, max, len, collections.Counter)
 _CHANGERS: tuple[Any, ...] = (heapq.heappush, heapq.heappop, heapq.heapify, heapq.heapreplace, heapq.heappushpop)
-_COMPARING: tuple[Any, ...] = (sorted, min, max, sum, set, frozenset, dict)
 _COMPARES_OWN = {"sort", "remove", "index", "count", "__contains__", "__eq__"}
 _PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type, BuiltinFunctionType, ModuleType)
 _DEPTH = 6
@@ -76,18 +75,18 @@ class Native(Locks):
         given = [self.seen(each) for each in arguments]
         named = {name: self.seen(each) for name, each in keywords.items()}
         self._allow(function, owner, given, named, site)
-        if is_one_of(function, (min, max)) and len(given) > 1 and self.is_walked(*given):
-            self.quiet(site)
-            return (yield from self._outermost(function, given, keywords))
         if self._changes(function) and given and isinstance(given[0], Ref):
             name = f"heapq.{function.__name__}"
             result = yield from self.change(given[0], name, tuple(given[1:]), {}, site)
         else:
             yield from self._prepare(function, owner, given, site)
-            keeps = isinstance(owner, CONTAINERS) or is_one_of(function, _KEEPING)
+            keeps = self._keeps(function, owner)
             self._check(function, owner, given if keeps else [*given, *named.values()], site)
             if is_one_of(function, (sorted,)) and keywords.get("key") is not None:
                 result = yield from self.sorted(given[0], keywords, site)
+            elif is_one_of(function, (sorted,)) and len(given) == 1 and not keywords.keys() - {"key", "reverse"}:
+                items = list(given[0])
+                result = self._by_keys(items, [self._as_seen(each) for each in items], keywords)
             else:
                 if keeps:
                     given = [self.mine(each) for each in given]
@@ -98,12 +97,14 @@ class Native(Locks):
     def _asks_code(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> bool:
         """Whether `min` or `max` may ask Python code, for keys or which of two is less."""
         if keywords.get("key") is not None or len(arguments) != 1:
-            return keywords.get("key") is not None or any(map(is_ours, map(self.seen, arguments)))
+            return keywords.get("key") is not None or self.is_walked(*arguments)
         seen = self.seen(arguments[0])
-        return is_container(seen) or (isinstance(seen, list | tuple) and any(map(is_ours, map(self.seen, seen))))
+        return isinstance(seen, Cursor) or is_container(seen) or (self.is_sequence(seen) and self.is_walked(*seen))
 
     def _best(self, site: int | None, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Steps:
         """`min` and `max`, item by item."""
+        if len(arguments) > 1 and "default" in keywords:
+            function(0, 0, default=None)
         key = keywords.get("key")
         items: list[Any] = list(arguments)
         cursor: Any = None
@@ -141,17 +142,6 @@ class Native(Locks):
 
     def _changes(self, function: Any) -> bool:
         return is_one_of(function, _CHANGERS)
-
-    def _outermost(self, function: Any, given: list[Any], keywords: Mapping[str, Any]) -> Steps:
-        """`min` and `max` of several arguments that are not for C code to compare: one of them, and no copy."""
-        key = keywords.get("key")
-        better = "lt" if function.__name__ == "min" else "gt"
-        found: list[Any] = []
-        for each in given:
-            by = each if key is None else (yield from self.invoke(None, key, each))
-            if not found or (yield from self.truth((yield from self.binary(better, by, found[1])))):
-                found = [each, by]
-        return self.mine(found[0])
 
     def _is_search(self, owner: Any, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> bool:
         is_search = function.__name__ in ("index", "remove", "count") and len(arguments) == 1 and not keywords
@@ -248,7 +238,7 @@ class Native(Locks):
             )
         if isinstance(owner, types.GeneratorType):
             raise self.wrong(f"runs the generator {name}, which cannot be followed", site)
-        keeps = is_one_of(function, _KEEPING) or isinstance(owner, CONTAINERS) or _is_tuple_maker(function)
+        keeps = self._keeps(function, owner)
         if (
             not keeps
             and not is_one_of(function, (sorted, min, max))
@@ -301,7 +291,7 @@ class Native(Locks):
                 )
             if is_one_of(function, _KEEPING) or is_one_of(function, (len, enumerate)):
                 continue
-            if _reaches_shared(each, _DEPTH) and not is_one_of(function, (sorted, min, max, sum, any, all)):
+            if self._reaches_shared(each, _DEPTH) and not is_one_of(function, (sorted, min, max, sum, any, all)):
                 raise self.wrong(
                     f"gives {name_of(function)}, which is C code or the library's, what leads to a shared object: "
                     "it cannot be followed",
@@ -311,10 +301,23 @@ class Native(Locks):
             for each in given:
                 for item in each if isinstance(each, list | tuple | set | dict) else ():
                     self.key(item)
-        if is_one_of(function, _COMPARING):
-            for each in given:
-                if isinstance(each, list | tuple | set | dict) and any(map(_has_operators, each)):
-                    self.note(f"{name_of(function)} calls methods written in Python, which are not looked into", site)
+
+    def _reaches_shared(self, thing: Any, depth: int) -> bool:
+        """Whether a thing that this thread made for itself leads to a shared one."""
+        thing = self.seen(thing)
+        if isinstance(thing, Ref | View | Super):
+            return True
+        if depth == 0 or isinstance(thing, _PLAIN):
+            return False
+        if isinstance(thing, dict):
+            parts: list[Any] = [*thing, *thing.values()]
+        elif isinstance(thing, tuple | list | set | frozenset | collections.deque):
+            parts = list(thing)
+        else:
+            parts = []
+        if is_of_python(type(thing)):
+            parts += attributes(thing).values()
+        return any(self._reaches_shared(each, depth - 1) for each in parts)
 
     # -- objects of which only the library knows what they do
 
@@ -370,26 +373,3 @@ def say_wrapper(function: Any) -> str:
     """Who wraps a function, as far as one can tell."""
     kind = type(function)
     return str(function.__code__.co_filename.rpartition("/")[2]) if kind is FunctionType else f"{kind.__module__}"
-
-
-def _has_operators(thing: Any) -> bool:
-    return is_private_object(thing) and any(
-        isinstance(special(thing, name), FunctionType) for name in ("__lt__", "__gt__", "__add__", "__radd__", "__eq__")
-    )
-
-
-def _reaches_shared(thing: Any, depth: int) -> bool:
-    """Whether a thing that this thread made for itself leads to a shared one."""
-    if isinstance(thing, Ref | View | Super):
-        return True
-    if depth == 0 or isinstance(thing, _PLAIN):
-        return False
-    if isinstance(thing, dict):
-        parts: list[Any] = [*thing, *thing.values()]
-    elif isinstance(thing, tuple | list | set | frozenset | collections.deque):
-        parts = list(thing)
-    else:
-        parts = []
-    if is_of_python(type(thing)):
-        parts += attributes(thing).values()
-    return any(_reaches_shared(each, depth - 1) for each in parts)

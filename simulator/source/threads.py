@@ -549,9 +549,9 @@ class _Names:
 
 def _module_of(function: FunctionType) -> ModuleType:
     """The module that a function's globals belong to; one of our own making where Python does not know it."""
-    for module in (sys.modules.get(function.__module__),):
-        if module is not None and vars(module) is function.__globals__:
-            return module
+    module = sys.modules.get(function.__module__)
+    if module is not None and vars(module) is function.__globals__:
+        return module
     known = _UNKNOWN.get(id(function.__globals__))
     if known is None:
         known = _UNKNOWN[id(function.__globals__)] = _Module(function.__module__, function.__globals__)

@@ -378,7 +378,7 @@ def _sum(walker: Native, site: int | None, iterable: Any, /, start: Any = 0) -> 
     else:
         walker.quiet(site)
         items = yield from walker.collected(seen)
-    if any(isinstance(each, Ref) or is_private_object(each) for each in (*items, start)):
+    if any(is_ours(walker.seen(each)) for each in (*items, start)):
         total = start
         for each in items:
             total = yield from walker.binary("add", total, each)

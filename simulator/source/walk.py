@@ -153,9 +153,6 @@ class Walker(Matching):
         except TypeError:
             raise self.wrong(f"calls {name_of(function)} with arguments that it is not known with", site) from None
 
-    def _needs_walking(self, arguments: tuple[Any, ...]) -> bool:
-        return len(arguments) == 1 and is_ours(self.seen(arguments[0]))
-
     def _getter(self, function: Any, thing: Any) -> Steps:
         """`attrgetter`, `itemgetter` and `methodcaller`."""
         names, keywords = self._parts(function)
@@ -223,12 +220,6 @@ class Walker(Matching):
                 for each in (*arguments, *keywords.values())
             ):
                 return None
-            if function.__module__ in ("threading", "queue"):
-                raise self.wrong(
-                    f"calls {function.__module__}.{function.__qualname__}, which the model does not know "
-                    "(it knows Lock and RLock)",
-                    site,
-                )
         return self.code.rewritten(function)
 
     def _orders(self, function: FunctionType, thing: Any) -> bool:

@@ -115,7 +115,7 @@ def test_more_processes_than_memory_allows_are_refused_before_they_start(monkeyp
 
 def test_how_much_memory_there_is_is_known_here() -> None:
     found = memory.available()
-    assert found is None or found > 2**20
+    assert (found is not None and found > 2**20) or sys.platform != "linux"
 
 
 def test_a_platform_without_fork_is_told_when_fork_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

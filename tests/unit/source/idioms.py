@@ -794,3 +794,23 @@ def what_cannot_be_taken_apart(box):
         except TypeError as e:
             box.errors.append(str(e))
     box.out = dict(a=1, **{"b": 2}, **box.flat) if box.n == 7 else dict(c=1, **box.flat)
+
+
+def what_it_shared_is_given_to_c_code_as_it_is_now(box):
+    mine = [1]
+    box.out = [mine]
+    box.out[-1].append(2)
+    box.out = (max([mine, [1, 1]]), max([[1, 1]], [mine]))
+
+
+def a_list_that_holds_itself(box):
+    inside = []
+    inside.append(inside)
+    box.out = len(inside)
+
+
+def a_default_for_several(box):
+    try:
+        max(Child(1), Child(2), default=3)
+    except TypeError as error:
+        box.out = str(error)

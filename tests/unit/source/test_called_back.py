@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import cProfile
 import dataclasses
+import gc
 import heapq
 import itertools
 import operator
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +22,8 @@ import pytest
 from simulator import Plain
 from simulator.errors import ProgramError
 from simulator.explore import count
+from simulator.source.called_back import call_c
+from simulator.source.shared import Shared
 from simulator.source.threads import Threads
 from tests.laws.plain_runs import in_the_model, natively
 
@@ -187,3 +192,37 @@ def test_what_can_be_followed_is(what: Callable[[], object], expected: set[objec
 
 def test_what_looks_at_nothing_else_is_run_as_it_is() -> None:
     assert in_the_model(State, [alone]) == natively(State, [alone], __import__(__name__))
+
+
+def test_a_profiler_goes_on_where_it_was() -> None:
+    profile = cProfile.Profile()
+    with profile:
+        count(Threads(Plain(State, lambda state: {"alone": partial(alone, state)})).program)
+    assert sys.getprofile() is None
+    assert any("threads.py" in str(each.code) for each in profile.getstats())
+
+
+class Dying:
+    """Dies when somebody collects what is no longer in reach."""
+
+    died = 0
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        Dying.died += 1
+
+
+def test_what_the_collector_calls_meanwhile_has_nothing_to_do_with_it() -> None:
+    def refused(what: str) -> Exception:
+        return AssertionError(what)
+
+    Dying()
+    before = gc.get_threshold()
+    gc.set_threshold(1, 1, 1)
+    try:
+        made = call_c(Shared(None), refused, lambda: [[] for _ in range(1000)], (), {})
+    finally:
+        gc.set_threshold(*before)
+    assert len(made) == 1000
