@@ -47,7 +47,7 @@ class Comparing(Attributes):
                 return (yield from self._in_order(name, left, right))
             if isinstance(left, dict) and isinstance(right, dict) and name in ("eq", "ne"):
                 return (yield from self._by_key(left, right)) == (name == "eq")
-        return operators.native(name, left, right)
+        return self.in_c(operators.native, name, left, right)
 
     def _in_order(self, name: str, left: Any, right: Any) -> Steps:
         if not isinstance(left, tuple) and len(left) != len(right) and name in ("eq", "ne"):

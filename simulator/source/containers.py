@@ -94,7 +94,7 @@ class Containers(Comparing):
             held = yield from self.all_of(owner, site, key)
             if missing is not None and not self._holds(held, self.mine(key)):
                 return (yield from self._missing(owner, key, missing, site, held))
-            return held[self.mine(key)]
+            return self.at_key(operator.getitem, held, self.mine(key))
         is_constant, value = self.shared.constant(owner, item)
         if is_constant:
             self.quiet(site)
@@ -394,7 +394,7 @@ class Containers(Comparing):
                 given.append((yield from self.unpack(each)) if is_container(self.seen(each)) else self.seen(each))
             self._comparable(owner, "remove", given, site)
             held = yield from self.all_of(owner, site, *self._asked_for(name, given))
-            result = applied(held, name, self.mine(tuple(given)), tuple(keywords.items()))
+            result = self.in_c(applied, held, name, self.mine(tuple(given)), tuple(keywords.items()))
         elif self._is_one_by_one(name, arguments):
             result = yield from self.one_by_one(site, owner, name, arguments, keywords)
         elif name == "sort" and keywords.get("key") is not None:

@@ -305,6 +305,6 @@ def _named(real: Any, names: Mapping[int, Ref]) -> Any:
         return names[id(real)]
     if isinstance(real, Frozen):
         return Frozen(real.type, _named(real.items, names), real.extra)
-    if isinstance(real, tuple) and not hasattr(real, "_fields"):
-        return tuple(_named(each, names) for each in real)
+    if isinstance(real, tuple):
+        return remade(real, [_named(each, names) for each in real])
     return real

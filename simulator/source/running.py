@@ -10,7 +10,7 @@ import enum
 import gc
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, KeysView
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
@@ -19,7 +19,7 @@ from simulator.ops import Acquire, Operation, Release
 from simulator.source.called_back import call_c, may_call_back
 from simulator.source.granularity import Granularity
 from simulator.source.here import here
-from simulator.source.kinds import View
+from simulator.source.kinds import View, has_own_comparison, special
 from simulator.source.shared import GIL, VALUES, Bound, Frozen, Ref, Shared, Thrown, remade
 from simulator.source.sites import Site, Visit
 from simulator.values import value_key
@@ -225,6 +225,12 @@ class Running(ABC):
 
     def in_c_watched(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         """The same where the function itself may call Python code, whatever it is given."""
+        if _may_mix((function, *arguments, *keywords.values())):
+            raise self.wrong(
+                "has C code look for what is equal among the keys or items of a container, one shared and one of its own: "
+                "it cannot be followed; go through them with ==",
+                None,
+            )
         return call_c(self.shared, self._called_back, function, arguments, keywords)
 
     def _called_back(self, what: str) -> ProgramError:
@@ -282,3 +288,23 @@ def _is_kept_once(value: Any) -> bool:
     if isinstance(value, int):
         return -5 <= value <= 256
     return isinstance(value, tuple | str | bytes) and len(value) <= (not isinstance(value, tuple))
+
+
+def _may_mix(things: tuple[Any, ...]) -> bool:
+    """Whether a set or dict holds a shared object that is compared by value, and something else is such an object that is not
+    shared: C code tells those two apart by who knows of them."""
+    waiting: list[Any] = [*things, *(getattr(each, "__self__", None) for each in things)]
+    met: set[int] = set()
+    has_shared = has_own = False
+    while waiting and not (has_shared and has_own):
+        each = waiting.pop()
+        if isinstance(each, tuple | list | set | frozenset | dict | KeysView) and id(each) not in met:
+            met.add(id(each))
+            if isinstance(each, set | frozenset | dict | KeysView):
+                has_shared = has_shared or any(
+                    isinstance(key, Ref) and isinstance(special(key, "__eq__"), FunctionType) for key in each
+                )
+            waiting += each
+        elif has_own_comparison(each):
+            has_own = True
+    return has_shared and has_own

@@ -1,6 +1,6 @@
 """Python code that C code calls: followed where that is simple, run as it is where that makes no difference, else refused."""
 
-# ruff: noqa: UP031, UP032
+# ruff: noqa: SIM118, UP031, UP032
 
 from __future__ import annotations
 
@@ -226,3 +226,40 @@ def test_what_the_collector_calls_meanwhile_has_nothing_to_do_with_it() -> None:
     finally:
         gc.set_threshold(*before)
     assert len(made) == 1000
+
+
+class Keyed:
+    def __init__(self) -> None:
+        self.some: set[Any] = {Fixed(1), "k"}
+        self.frozen = frozenset(self.some)
+        self.table: dict[Any, int] = {Fixed(1): 1}
+        self.found: object = None
+
+
+def sized(keyed: Keyed) -> dict[Any, int]:
+    """A dict that is also looked at as a whole."""
+    keyed.table["n"] = len(keyed.table)
+    return keyed.table
+
+
+EQUAL: dict[str, Callable[[Keyed], object]] = {
+    "in a set": lambda keyed: Fixed(1) in keyed.some,
+    "in a frozenset": lambda keyed: Fixed(1) in keyed.frozen,
+    "equal sets": lambda keyed: keyed.some == {Fixed(1), "k"},
+    "union": lambda keyed: len(keyed.some | {Fixed(1)}),
+    "superset": lambda keyed: keyed.some.issuperset({Fixed(1)}),
+    "in a dict": lambda keyed: Fixed(1) in sized(keyed),
+    "an item": lambda keyed: sized(keyed)[Fixed(1)],
+    "get": lambda keyed: sized(keyed).get(Fixed(1)),
+    "equal dicts": lambda keyed: keyed.table == {Fixed(1): 1},
+    "in keys": lambda keyed: Fixed(1) in keyed.table.keys(),
+}
+
+
+@pytest.mark.parametrize("what", EQUAL.values(), ids=EQUAL)
+def test_what_is_equal_to_a_shared_key_is_found_or_refused(what: Callable[[Keyed], object]) -> None:
+    def asks(keyed: Keyed) -> None:
+        keyed.found = what(keyed)
+
+    with pytest.raises(ProgramError, match="one shared and one of its own"):
+        Threads(Plain(Keyed, lambda keyed: {"asks": partial(asks, keyed)}))
