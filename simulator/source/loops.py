@@ -357,7 +357,9 @@ class Loops(Containers):
         is_object = (isinstance(seen, Ref) and not is_container(seen)) or is_private_object(seen)
         if is_object and special(seen, "__iter__") is None and special(seen, "__getitem__") is None:
             raise TypeError(f"cannot unpack non-iterable {type_name(seen)} object")
-        return (yield from self.unpack(thing, most))
+        taken = yield from self.unpack(thing, most)
+        # What is too long says how long it is, where that is known: not of what is made lazily.
+        return iter(taken) if is_object or isinstance(seen, Cursor) else taken
 
     def collected(self, thing: Any, most: int | None = None) -> Steps:
         """All items, one by one, or as many as there may be."""

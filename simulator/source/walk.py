@@ -18,7 +18,7 @@ from functools import partial
 from types import FunctionType, MethodDescriptorType, MethodType, ModuleType, WrapperDescriptorType
 from typing import Any
 
-from simulator.errors import ProgramError
+from simulator.errors import InternalError, ProgramError
 from simulator.ops import Add
 from simulator.source import operators
 from simulator.source.called_back import may_call_back
@@ -391,13 +391,11 @@ class Walker(Matching):
         function = special(manager, "__enter__")
         refused = refused_entry(manager, function)
         if function is not None and special(manager, "__exit__") is None:
-            raise TypeError(
-                f"{type_name(manager)!r} object does not support the context manager protocol (missed __exit__ method)"
-            )
+            raise _no_manager(type_of(manager), __enter__=function)
         if isinstance(function, FunctionType) and refused is None:
             return (yield from self.follow(function, (manager,), {}, None))
         if function is None:
-            raise TypeError(f"{type_name(manager)!r} object does not support the context manager protocol")
+            raise _no_manager(type_of(manager))
         if refused is not None:
             raise self.wrong(refused, None)
         return (yield from self._entered_by_call((yield from self.native(None, manager.__enter__, (), {}))))
@@ -622,7 +620,7 @@ class Walker(Matching):
         if not isinstance(container, Cursor) and special(container, "__iter__") is None:
             is_numbered = special(container, "__getitem__") is not None
             if not is_numbered:
-                raise TypeError(f"argument of type {type_name(container)!r} is not iterable")
+                raise _no_container(type_name(container))
         cursor = yield from self.iterate(container)
         while (yield from self.advance(cursor, None)):
             if self.same(cursor.value, thing):
@@ -693,3 +691,22 @@ def _said_of(function: Any) -> str:
     if not isinstance(name, str):
         return str(function)
     return f"{name}()" if module in (None, "builtins") or isinstance(function, Inner) else f"{module}.{name}()"
+
+
+def _no_manager(kind: Any, **methods: Any) -> TypeError:
+    """What Python says of a `with` on an object of a class that is no context manager, in the words of this version."""
+    named = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    try:
+        with type(kind.__name__, (), {**methods, **named})():
+            raise InternalError(f"{kind!r} is a context manager after all")
+    except TypeError as error:
+        return error
+
+
+def _no_container(name: str) -> TypeError:
+    """What Python says of `in` on an object of a class that is no container, in the words of this version."""
+    stub: Any = type(name, (), {})()
+    try:
+        raise InternalError(f"{name} is a container after all: {None in stub}")
+    except TypeError as error:
+        return error
