@@ -103,7 +103,8 @@ def gives_keywords(state: State) -> None:
         tried(lambda: given(a=1, **twice)),
         tried(lambda: given(**twice, **table)),
         tried(lambda: given(**{1: 2})),  # type: ignore[arg-type]
-        tried(lambda: given(**[1])),  # type: ignore[arg-type]
+        # What comes before these words depends on the version.
+        tried(lambda: given(**[1])).partition(" after ")[2],  # type: ignore[arg-type]
         tried(lambda: given(0, *[1], c=3, **table)),
         tried(lambda: given(*[1], a=3, **table)),
         tried(lambda: given(**Letters())),
