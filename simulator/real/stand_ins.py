@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
 from threading import get_ident
+from types import FunctionType
 from typing import Any, Protocol
 
 from simulator.errors import UsageError
@@ -148,6 +150,7 @@ class StandIns:
     def __init__(self, namespaces: Sequence[MutableMapping[str, Any]]) -> None:
         self.asked: dict[int, Asked] = {}
         self._namespaces = namespaces
+        self._kept: list[Callable[[], None]] = []
         self._before: list[tuple[MutableMapping[str, Any], dict[str, Any]]] = []
         self._made = 0
         self._stand_ins: dict[int, StandInLock] = {}
@@ -170,12 +173,31 @@ class StandIns:
                 }
                 self._before.append((namespace, {name: namespace[name] for name in replaced}))
                 namespace.update(replaced)
+                for function in _functions(namespace):
+                    self._stand_in_what_it_keeps(function, stands_for)
         except BaseException:
             self.__exit__()
             raise
         return self
 
+    def _stand_in_what_it_keeps(self, function: FunctionType, stands_for: Mapping[int, Any]) -> None:
+        """What a function was given when it was defined: defaults, and what a dataclass makes its fields with."""
+        defaults = function.__defaults__
+        if any(id(each) in stands_for for each in defaults or ()):
+            self._kept.append(partial(setattr, function, "__defaults__", defaults))
+            function.__defaults__ = tuple(stands_for.get(id(each), each) for each in defaults or ())
+        for cell in function.__closure__ or ():
+            try:
+                held = cell.cell_contents
+            except ValueError:
+                continue
+            if id(held) in stands_for:
+                self._kept.append(partial(setattr, cell, "cell_contents", held))
+                cell.cell_contents = stands_for[id(held)]
+
     def __exit__(self, *_: object) -> None:
+        while self._kept:
+            self._kept.pop()()
         while self._before:
             namespace, before = self._before.pop()
             namespace.update(before)
@@ -206,3 +228,12 @@ class StandIns:
             kind = StandInLock if isinstance(lock, _LOCK) else StandInRLock
             self._stand_ins[id(lock)] = kind(self.asked, name)
         return self._stand_ins[id(lock)]
+
+
+def _functions(namespace: Mapping[str, Any]) -> Iterator[FunctionType]:
+    """The functions of a module and the methods of its classes."""
+    for value in tuple(namespace.values()):
+        is_own = getattr(value, "__module__", None) == namespace.get("__name__")
+        for each in tuple(vars(value).values()) if is_own and isinstance(value, type) else (value,):
+            if isinstance(each, FunctionType):
+                yield each

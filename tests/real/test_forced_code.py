@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
@@ -190,3 +191,32 @@ def test_real_threads_do_the_same_to_containers(method: Callable[[Lists], None])
         differences = {str(forcing.force(run)[1]) for run in runs}
     assert runs
     assert differences == {"None"}
+
+
+@dataclass
+class Guarded:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    sold: int = 0
+
+    def sell(self) -> None:
+        with self.lock:
+            self.sold += 1
+
+
+class GuardedByDefault:
+    def __init__(self, make: Callable[[], threading.Lock] = threading.Lock) -> None:
+        self.lock = make()
+        self.sold = 0
+
+    def sell(self) -> None:
+        with self.lock:
+            self.sold += 1
+
+
+@pytest.mark.parametrize("kind", [Guarded, GuardedByDefault])
+def test_locks_that_a_class_was_given_when_it_was_defined_ask_first(kind: type[Guarded | GuardedByDefault]) -> None:
+    threads = Threads(Plain(kind, lambda guarded: {"one": guarded.sell, "other": guarded.sell}))
+    with PlainForcing(threads) as forcing:
+        found = [forcing.force(run)[1] for run in explore(threads.program, scheduler="naive")]
+    assert found == [None, None]
+    assert type(kind().lock) is type(threading.Lock())
